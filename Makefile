@@ -1,0 +1,51 @@
+# Everything a person does with Kerma; README.md lists the same commands for people without make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python
+
+.PHONY: run refresh demo test lint format bench soak docs clean
+
+$(VENV)/.run: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+run: $(VENV)/.run  ## dashboard on http://127.0.0.1:8501, with demo data when there is no warehouse yet
+	$(RUN) -m etl demo --if-empty
+	$(BIN)/streamlit run app.py
+
+refresh: $(VENV)/.run  ## load what is new in data/inbox
+	$(RUN) -m etl refresh
+
+demo: $(VENV)/.run
+	$(RUN) -m etl demo --if-empty
+
+test: $(VENV)/.dev  ## the whole suite
+	sh tests/install_browser.sh
+	$(RUN) -m pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev
+	$(RUN) -m benchmarks
+
+soak: $(VENV)/.dev
+	$(RUN) -m pytest -m soak -p no:cacheprovider --timeout 0
+
+docs: $(VENV)/.run  ## pages made from the code: the columns of the procedure log
+	$(RUN) -m etl columns --out docs/columns.md
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Extract, transform, load: procedure logs and dose reports become one published snapshot."""

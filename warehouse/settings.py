@@ -1,0 +1,57 @@
+"""Settings of one installation: ``kerma.toml`` beside the application, then ``KERMA_…`` variables."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """What a site can set; everything that Kerma writes lies under ``data_dir``."""
+
+    model_config = SettingsConfigDict(env_prefix="KERMA_", toml_file=ROOT / "kerma.toml")
+
+    data_dir: Path = Field(ROOT / "data", description="inbox, snapshots, key, reviews, logs")
+    default_site: str = Field("main", description="site of rows that name none")
+    time_zone: str = Field("Europe/Berlin", description="zone of the wall-clock columns")
+    profiles_dir: Path | None = Field(None, description="a site's own layouts, before the shipped")
+    keep_snapshots: int = Field(7, ge=2, description="published snapshots kept for rollback")
+    settle_seconds: float = Field(
+        2.0, ge=0, description="a file changed this recently is left alone"
+    )
+
+    @property
+    def inbox(self) -> Path:
+        """Folder that the refresh reads, with its sub-folders."""
+        return self.data_dir / "inbox"
+
+    @property
+    def snapshots(self) -> Path:
+        """Folder of the published warehouse files and the ``current.duckdb`` link."""
+        return self.data_dir / "snapshots"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let arguments win over the environment, and the environment over ``kerma.toml``."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+@lru_cache
+def settings() -> Settings:
+    """Return the installation's settings, read once a process."""
+    return Settings()
