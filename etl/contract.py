@@ -5,11 +5,10 @@ Everything else that knows a column is derived from ``ProcedureRow``: the vector
 table (a test holds them equal) and the documentation page ``docs/columns.md``.
 """
 
-from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 TIMEPOINTS = ("baseline", "15min", "1wk", "2wk", "1mo", "2mo", "3mo", "6mo")
 
