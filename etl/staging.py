@@ -92,7 +92,7 @@ class SourceFile:
     name: str  #: relative to the inbox, with forward slashes: what messages and tables call it
     sha256: str
     bytes: int
-    source_at: datetime  #: when its content was current, UTC: the export's own stamp, else modification time
+    source_at: datetime  #: when its content was current, UTC: export stamp, else modified
     arrived_at: datetime  #: when this run found it, UTC
 
 

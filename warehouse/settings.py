@@ -1,4 +1,4 @@
-"""Settings of one installation: ``kerma.toml`` beside the application, then ``KERMA_…`` variables."""
+"""Settings of one installation: ``kerma.toml``, then ``KERMA_…`` variables."""
 
 from functools import lru_cache
 from pathlib import Path

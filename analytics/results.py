@@ -1,0 +1,42 @@
+"""What every analysis returns: numbers with their interval, n and method; never a formatted string."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its confidence interval.
+
+    ``low`` or ``high`` is None where the method gives no such bound; ``unit`` is the unit of all
+    three ('' for a ratio or probability).
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    method: str
+    unit: str = ""
+    level: float = 0.95
+
+
+@dataclass(frozen=True)
+class NotComputable:
+    """An analysis that has no answer on this data, and why; pages show the reason."""
+
+    reason: str
+    n: int = 0
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """A significance test: its statistic, degrees of freedom and two-sided p unless told."""
+
+    method: str
+    statistic: float
+    p_value: float
+    n: int
+    df: float | tuple[float, float] | None = None
+    alternative: str = "two-sided"
+    details: dict[str, Any] = field(default_factory=dict)
