@@ -1,4 +1,4 @@
-"""What every analysis returns: numbers with their interval, n and method; never a formatted string."""
+"""What every analysis returns: numbers with interval, n and method; never formatted strings."""
 
 from dataclasses import dataclass, field
 from typing import Any
