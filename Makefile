@@ -6,8 +6,10 @@ RUN := $(BIN)/python
 
 .PHONY: run refresh demo test lint format bench soak docs clean
 
-$(VENV)/.run: requirements.txt
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 has no venv: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.run: requirements.txt | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
@@ -26,7 +28,7 @@ demo: $(VENV)/.run
 	$(RUN) -m etl demo --if-empty
 
 test: $(VENV)/.dev  ## the whole suite
-	sh tests/install_browser.sh
+	sh tests/install_tools.sh
 	$(RUN) -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.dev
