@@ -3,9 +3,10 @@
 -- make the load 2.4 times slower and the file 2.6 times larger.
 
 create table meta (
-    schema_version integer not null,
+    schema_version integer not null,    -- of the last migration; this file is what all of them together give
     created_at timestamptz not null,
-    time_zone varchar not null          -- wall-clock columns below are in this zone unless the site says otherwise
+    time_zone varchar not null,         -- wall-clock columns below are in this zone unless the site says otherwise
+    key_fingerprint varchar             -- of the key behind patient_key: another key would split every patient in two
 );
 
 -- one row per night's (or hand-started) refresh
@@ -73,7 +74,7 @@ create table procedure (
     levels varchar,
     n_levels integer,
     laterality varchar,
-    status varchar not null,            -- completed | cancelled | discontinued | scheduled | deleted
+    status varchar not null,            -- completed | cancelled | discontinued | scheduled | deleted (withdrawn: shown nowhere)
     cancel_reason varchar,
     is_test boolean not null,           -- test patients and phantoms: kept, counted, out of statistics
     ordered_at timestamp,
@@ -113,13 +114,19 @@ create table procedure (
     source_at timestamptz not null,     -- of the version that stands
     source_file_id integer not null,
     source_line bigint,                 -- physical line (text files), row (sheets) or 1 (reports)
-    row_hash ubigint not null,          -- of every value above that a source can set
+    row_hash ubigint not null,          -- of every value that the row's source set
     run_id varchar not null             -- of the run that wrote this version
 );
 
--- one row per superseded version of a procedure: the columns of procedure and when it ended
+-- one row per superseded version of a procedure: the columns of procedure and when it ended;
+-- why: corrected | withdrawn | older (arrived after a newer one)
 create table procedure_history as
     select *, ''::varchar as superseded_by_run, now() as superseded_at, ''::varchar as why from procedure limit 0;
+
+-- one row per source's word on a procedure that has a dose report: its log row (part = log) and what each
+-- report says besides dose (part = report); the row in procedure is computed from these
+create table procedure_part as
+    select *, ''::varchar as part, ''::varchar as report_uid from procedure limit 0;
 
 -- one row per dose report (a DICOM object, a FHIR bundle's study, a study line of a dose-management export)
 create table dose_report (
@@ -147,7 +154,8 @@ create table dose_report (
     flags varchar[] not null,
     source_at timestamptz not null,
     source_file_id integer not null,
-    run_id varchar not null
+    run_id varchar not null,
+    procedure_id bigint
 );
 
 -- one row per irradiation event of a dose report
@@ -216,4 +224,42 @@ create table unmapped_name (
     name varchar not null,
     count bigint not null,
     suggestions varchar[] not null      -- procedure codes, best first
+);
+
+-- size within which doses are compared: from 16 years, or with no age, by BMI; below by weight.
+-- The bands are those of analytics.dose.size_band; a test holds the two equal.
+create macro size_band(age_years, weight_kg, bmi) as
+    case
+        when age_years < 16 then
+            case
+                when weight_kg is null then 'size unknown'
+                when weight_kg < 5 then 'child < 5 kg'
+                when weight_kg < 15 then 'child 5–15 kg'
+                when weight_kg < 30 then 'child 15–30 kg'
+                when weight_kg < 50 then 'child 30–50 kg'
+                when weight_kg < 80 then 'child 50–80 kg'
+                else 'child ≥ 80 kg'
+            end
+        when bmi is null then 'size unknown'
+        when bmi < 18.5 then 'BMI < 18.5'
+        when bmi < 25 then 'BMI 18.5–25'
+        when bmi < 30 then 'BMI 25–30'
+        else 'BMI ≥ 30'
+    end;
+
+-- one row per modality, procedure, size band and dose index: the scale of the last 12 months of
+-- data, on which one case is judged; filled by marts/dose_scale.sql before each publication
+create table dose_scale (
+    modality varchar not null,
+    procedure_key varchar not null,     -- code, else the name as sent: an unmapped name is its own kind
+    size_band varchar not null,
+    dose_index varchar not null,        -- column of procedure; ctdi_vol_<phantom>_mgy for CTDIvol
+    baseline_from date not null,
+    baseline_to date not null,
+    n bigint not null,
+    median_ln double not null,          -- of the natural logarithm
+    mad_ln double not null,             -- median absolute deviation of the natural logarithm, unscaled
+    p50 double not null,
+    p75 double not null,
+    p95 double not null
 );

@@ -1,0 +1,55 @@
+-- The scale on which a case's dose is judged: its own kind of case over the last 12 months of data.
+-- Grain and columns: table dose_scale. It is made anew, since each night moves the 12 months.
+delete from dose_scale;
+
+insert into dose_scale by name
+with latest as (
+    select max(performed_on) as baseline_to
+    from procedure
+    where not is_test and status = 'completed'
+),
+
+cases as (
+    select
+        modality, coalesce(procedure_code, procedure_name, '') as procedure_key,
+        size_band(age_years, weight_kg, bmi) as size_band,
+        kap_gycm2, air_kerma_mgy, fluoro_time_s, dlp_mgycm, ctdi_vol_mgy, ctdi_phantom_cm
+    from procedure, latest
+    where not is_test and status = 'completed' and modality in ('CT', 'fluoroscopy')
+        and performed_on > baseline_to - interval 12 month
+),
+
+measured as (
+    select modality, procedure_key, size_band, 'kap_gycm2' as dose_index, kap_gycm2 as value
+    from cases
+    union all
+    select modality, procedure_key, size_band, 'air_kerma_mgy', air_kerma_mgy from cases
+    union all
+    select modality, procedure_key, size_band, 'fluoro_time_s', fluoro_time_s from cases
+    union all
+    select modality, procedure_key, size_band, 'dlp_mgycm', dlp_mgycm from cases
+    union all
+    select modality, procedure_key, size_band,
+        case ctdi_phantom_cm
+            when 16 then 'ctdi_vol_16_mgy'
+            when 32 then 'ctdi_vol_32_mgy'
+            else 'ctdi_vol_unknown_mgy'
+        end,
+        ctdi_vol_mgy
+    from cases
+)
+
+select
+    modality, procedure_key, size_band, dose_index,
+    any_value(baseline_to - interval 12 month + interval 1 day)::date as baseline_from,
+    any_value(baseline_to) as baseline_to,
+    count(*) as n,
+    median(ln(value)) as median_ln,
+    mad(ln(value)) as mad_ln,
+    quantile_cont(value, 0.5) as p50,
+    quantile_cont(value, 0.75) as p75,
+    quantile_cont(value, 0.95) as p95
+from measured, latest
+where value > 0
+group by modality, procedure_key, size_band, dose_index
+order by modality, procedure_key, size_band, dose_index;
