@@ -1,0 +1,68 @@
+"""What all charts have in common: colours, sizes, an accessible name and a download menu.
+
+Channels are written with types (``alt.X("month:T")`` is an object with a type), never as bare
+strings: Altair takes five milliseconds to guess each of those.
+"""
+
+import altair as alt
+import polars as pl
+import streamlit as st
+from streamlit.elements.vega_charts import AltairChart
+
+from pages.shared import downloads
+from pages.shared.filters import Filters
+
+HEIGHT = 280
+TALL = 380
+MODALITIES = ("CT", "fluoroscopy", "ultrasound")
+#: Okabe and Ito's palette: told apart by people with any common colour blindness.
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+MODALITY_COLOURS = dict(zip(MODALITIES, OKABE_ITO, strict=False))
+MODALITY_SHAPES = dict(zip(MODALITIES, ("circle", "square", "triangle-up"), strict=False))
+#: Very dissatisfied … very satisfied: diverging, light in the middle.
+SATISFACTION_COLOURS = ("#D55E00", "#E9A176", "#BBBBBB", "#7FB8D8", "#0072B2")
+NEUTRAL = "#8A8A8A"
+
+
+def modality_colour(title: str | None = "Modality") -> alt.Color:
+    """Colour by modality, the same on every page."""
+    return alt.Color(
+        "modality", type="nominal",
+        scale=alt.Scale(domain=list(MODALITIES), range=list(MODALITY_COLOURS.values())),
+        legend=alt.Legend(title=title, orient="top") if title else None,
+    )  # fmt: skip
+
+
+def modality_shape() -> alt.Shape:
+    """Mark by modality, so that colour is not the only sign."""
+    return alt.Shape(
+        "modality", type="nominal", legend=None,
+        scale=alt.Scale(domain=list(MODALITIES), range=list(MODALITY_SHAPES.values())),
+    )  # fmt: skip
+
+
+def modality_dash() -> alt.StrokeDash:
+    """Dash by modality, so that colour is not the only sign."""
+    return alt.StrokeDash(
+        "modality", type="nominal", legend=None,
+        scale=alt.Scale(domain=list(MODALITIES), range=[[1, 0], [6, 3], [2, 2]]),
+    )  # fmt: skip
+
+
+def show(
+    chart: AltairChart,
+    frame: pl.DataFrame,
+    *,
+    key: str,
+    title: str,
+    alt_text: str,
+    filters: Filters | None = None,
+) -> None:
+    """Draw a chart with its heading, its text alternative and its download menu.
+
+    ``frame`` is what the chart shows, for the table downloads; ``key`` is unique on the page.
+    """
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{title}**", width="stretch")
+        downloads.offer(frame, key=key, title=title, filters=filters, chart=chart)
+    st.altair_chart(chart, width="stretch", key=f"{key}-chart", alt=alt_text)

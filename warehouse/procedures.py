@@ -1,0 +1,35 @@
+"""The project's list of procedures: ``data/procedures.csv``."""
+
+from functools import lru_cache
+
+import polars as pl
+
+from warehouse.reference import read
+
+PROCEDURES = pl.Schema(
+    {
+        "code": pl.String,
+        "name": pl.String,
+        "synonyms": pl.String,
+        "region": pl.String,
+        "family": pl.String,
+        "typical_guidance": pl.String,
+        "kind": pl.String,
+        "parent": pl.String,
+        "seed": pl.String,
+        "note": pl.String,
+    }
+)
+
+
+@lru_cache
+def procedures() -> pl.DataFrame:
+    """Return the procedures that Kerma knows, one row a code."""
+    return read("procedures.csv", PROCEDURES)
+
+
+@lru_cache
+def procedure_names() -> dict[str, str]:
+    """Return the name of each procedure code."""
+    listed = procedures()
+    return dict(zip(listed["code"], listed["name"], strict=True))
