@@ -40,3 +40,15 @@ class TestResult:
     df: float | tuple[float, float] | None = None
     alternative: str = "two-sided"
     details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two of several groups: the test between them, adjusted within its family, and the effect."""
+
+    first: str
+    second: str
+    test: TestResult
+    p_adjusted: float
+    adjustment: str
+    effect: Estimate | NotComputable | None = None

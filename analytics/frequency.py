@@ -1,0 +1,282 @@
+"""Groups as tables of distinct values and how often each occurs, and what follows from them.
+
+Recorded doses and minutes are rounded, so ten million rows hold a few ten thousand distinct values.
+Ranks, quantiles, placements and moments need nothing but those counts; the row-based functions of
+``analytics.ranks`` and ``analytics.effects`` count first and then come here, so there is one
+calculation for rows and for a table that the database counted.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import stats
+
+from analytics.guards import UndefinedError, as_floats, computable, require
+from analytics.results import Estimate
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+LARGEST_GROUP = 1_000_000_000
+"""Above this the doubled products of group sizes leave 64 bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """One group: distinct values in ascending order, how often each occurs, and what is missing."""
+
+    values: FloatArray
+    n_each: IntArray
+    missing: int = 0
+
+    @cached_property
+    def n(self) -> int:
+        """Number of values that are there."""
+        return int(self.n_each.sum())
+
+    @cached_property
+    def cumulative(self) -> IntArray:
+        """Number of values up to and including each distinct one."""
+        return np.cumsum(self.n_each)
+
+    @property
+    def all_finite(self) -> bool:
+        """Say whether no value is infinite."""
+        return self.n == 0 or bool(np.isfinite(self.values[[0, -1]]).all())
+
+    def rows(self) -> FloatArray:
+        """Return every value, ascending; as long as the group is large."""
+        return np.repeat(self.values, self.n_each)
+
+
+def tally(values: Any, n_each: Any = None) -> Counts:
+    """Count distinct values; None and NaN are missing, infinities are values.
+
+    Parameters
+    ----------
+    values
+        Numbers in any order, shape (n,), or Counts, which pass through.
+    n_each
+        How often each occurs, shape (n,), whole numbers ≥ 0; once each when left out.
+
+    Raises
+    ------
+    UndefinedError
+        If something is no number, or a count is negative or broken.
+    """
+    if isinstance(values, Counts):
+        return values
+    numbers = np.atleast_1d(as_floats(values))
+    require(numbers.ndim == 1, "the values are not one column")
+    weights = np.ones(len(numbers), dtype=np.int64) if n_each is None else _whole(n_each)
+    require(len(weights) == len(numbers), "values and counts differ in length")
+    present = ~np.isnan(numbers)
+    missing = int(weights[~present].sum())
+    numbers, weights = numbers[present] + 0.0, weights[present]
+    distinct, place = np.unique(numbers, return_inverse=True)
+    totals = np.zeros(len(distinct), dtype=np.int64)
+    np.add.at(totals, place, weights)
+    kept = totals > 0
+    require(int(totals.sum()) <= LARGEST_GROUP, "the group is too large to count exactly")
+    return Counts(distinct[kept], totals[kept], missing)
+
+
+def _whole(n_each: Any) -> IntArray:
+    """Return counts as integers, refusing broken or negative ones."""
+    counts = as_floats(n_each, "counts")
+    whole = np.isfinite(counts).all() and (counts >= 0).all() and (counts % 1 == 0).all()
+    require(bool(whole), "the counts are not whole numbers of at least 0")
+    return counts.astype(np.int64)
+
+
+def tally_groups(
+    frame: pl.DataFrame, group: str = "group", value: str = "value", count: str | None = "count"
+) -> dict[str, Counts]:
+    """Split a (group, value, count) frame into one Counts for each group, in order of appearance.
+
+    ``count`` may name a column that the frame has not: each row then counts once. Rows without a
+    group are left to the caller.
+    """
+    weighted = count is not None and count in frame.columns
+    n_each = pl.col(count or "").cast(pl.Int64) if weighted else pl.lit(1, dtype=pl.Int64)
+    value_column = pl.col(value).cast(pl.Float64).fill_nan(None)
+    table = (
+        frame.select(group=pl.col(group).cast(pl.String), value=value_column, count=n_each)
+        .drop_nulls("group")
+        .group_by("group", "value")
+        .agg(pl.col("count").sum())
+        .sort("group", "value", nulls_last=True)
+    )
+    if table.height and table["count"].null_count():
+        raise UndefinedError("the counts hold missing entries")
+    order = frame[group].cast(pl.String).drop_nulls().unique(maintain_order=True).to_list()
+    parts = table.partition_by("group", as_dict=True)
+    return {name: _sorted_part(parts[(name,)]) for name in order}
+
+
+def _sorted_part(part: pl.DataFrame) -> Counts:
+    """Take one group's rows, already ascending with the missing one last."""
+    present = part.filter(pl.col("value").is_not_null() & (pl.col("count") > 0))
+    missing = part.filter(pl.col("value").is_null())["count"].sum()
+    if (part["count"] < 0).any():
+        raise UndefinedError("the counts are not whole numbers of at least 0")
+    return Counts(present["value"].to_numpy(), present["count"].to_numpy(), int(missing))
+
+
+def quantile(group: Any, q: float) -> float:
+    """Return the quantile by linear interpolation (type 7 of Hyndman & Fan 1996); NaN if empty."""
+    counts = tally(group)
+    if counts.n == 0:
+        return math.nan
+    position = (counts.n - 1) * q
+    lower = math.floor(position)
+    below, above = (order_statistic(counts, min(k, counts.n)) for k in (lower + 1, lower + 2))
+    fraction = position - lower
+    if below == above or fraction == 0:
+        return below
+    if math.isfinite(above - below):
+        return below + fraction * (above - below)
+    return (1 - fraction) * below + fraction * above
+
+
+def order_statistic(counts: Counts, rank: int) -> float:
+    """Return the value at a one-based rank."""
+    return float(counts.values[np.searchsorted(counts.cumulative, rank, side="left")])
+
+
+@computable
+def quantile_interval(group: Any, q: float = 0.5, level: float = 0.95, unit: str = "") -> Estimate:
+    """Estimate a population quantile with its exact order-statistic interval.
+
+    The bounds are the order statistics whose ranks are binomial(n, q) quantiles, so the coverage is
+    at least ``level`` for any continuous distribution (Conover 1999, section 3.2). A bound that
+    so few values cannot give is None. ``unit`` is the unit of the values.
+    """
+    counts = tally(group)
+    require(counts.n > 0, "there is no value")
+    tail = (1 - level) / 2
+    low_rank = int(stats.binom.ppf(tail, counts.n, q))
+    high_rank = int(stats.binom.ppf(1 - tail, counts.n, q)) + 1
+    low = order_statistic(counts, low_rank) if low_rank >= 1 else None
+    high = order_statistic(counts, high_rank) if high_rank <= counts.n else None
+    method = "linear quantile, order-statistic interval"
+    return Estimate(quantile(counts, q), low, high, counts.n, method, unit, level)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Size, mean and sample variance (n − 1) of a group; the database can compute them too."""
+
+    n: int
+    mean: float
+    variance: float
+
+    @property
+    def sd(self) -> float:
+        """Sample standard deviation, in the unit of the values."""
+        return math.sqrt(self.variance)
+
+
+def moments(group: Any, log: bool = False) -> Moments:
+    """Return mean and variance in two passes, of the values or of their natural logarithms.
+
+    Raises
+    ------
+    UndefinedError
+        If there is no value, one is infinite or too large to square, or a logarithm is asked of a
+        value ≤ 0.
+    """
+    if isinstance(group, Moments):
+        return group
+    counts = tally(group)
+    require(counts.n > 0, "a group is empty")
+    require(counts.all_finite, "a group holds infinite values", counts.n)
+    values = counts.values
+    if log:
+        require(bool(values[0] > 0), "a value is zero or negative and has no logarithm", counts.n)
+        values = np.log(values)
+    require(bool(np.abs(values).max() < 1e150), "values are too large to be squared", counts.n)
+    mean = _mean(values, counts.n_each, counts.n)
+    squares = float(((values - mean) ** 2 * counts.n_each).sum())
+    return Moments(counts.n, mean, squares / (counts.n - 1) if counts.n > 1 else math.nan)
+
+
+def _mean(values: FloatArray, n_each: IntArray, n: int) -> float:
+    """Return the weighted mean around a first guess, so that a large offset costs no digits."""
+    guess = float(values[len(values) // 2])
+    return guess + float(((values - guess) * n_each).sum()) / n
+
+
+def skewness(group: Any) -> float:
+    """Return the moment skewness g1; NaN for a constant, empty or infinite group."""
+    counts = tally(group)
+    if counts.n < 2 or not counts.all_finite or np.abs(counts.values).max() > 1e100:
+        return math.nan
+    centred = counts.values - _mean(counts.values, counts.n_each, counts.n)
+    second = float((centred**2 * counts.n_each).sum()) / counts.n
+    third = float((centred**3 * counts.n_each).sum()) / counts.n
+    return third / second**1.5 if second > 0 else math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """Several groups on one axis: distinct values and a (groups, values) table of counts."""
+
+    values: FloatArray
+    table: IntArray
+
+    @cached_property
+    def ties(self) -> IntArray:
+        """How many values share each distinct one."""
+        return self.table.sum(axis=0)
+
+    @cached_property
+    def sizes(self) -> IntArray:
+        """Size of each group."""
+        return self.table.sum(axis=1)
+
+    @cached_property
+    def doubled_ranks(self) -> IntArray:
+        """Twice the mid-rank of each distinct value: whole numbers, so sums are exact."""
+        return 2 * np.cumsum(self.ties) - self.ties + 1
+
+    @cached_property
+    def doubled_rank_sums(self) -> IntArray:
+        """Twice the rank sum of each group."""
+        return self.table @ self.doubled_ranks
+
+    @property
+    def tie_term(self) -> float:
+        """Return the sum of t³ − t, in floating point: it leaves 64 bits at ten million rows."""
+        t = self.ties.astype(np.float64)
+        return float((t**3 - t).sum())
+
+    @property
+    def has_ties(self) -> bool:
+        """Say whether any value occurs twice."""
+        return bool((self.ties > 1).any())
+
+
+def pool(groups: Sequence[Counts]) -> Pooled:
+    """Put groups on one axis of distinct values."""
+    sizes = [len(group.values) for group in groups]
+    values, place = np.unique(np.concatenate([g.values for g in groups]), return_inverse=True)
+    table = np.zeros((len(groups), len(values)), dtype=np.int64)
+    table[np.repeat(np.arange(len(groups)), sizes), place] = np.concatenate(
+        [group.n_each for group in groups]
+    )
+    return Pooled(values, table)
+
+
+def doubled_placements(of: Counts, among: Counts) -> IntArray:
+    """Return, for each distinct value, twice the number of others below it plus those equal."""
+    steps = np.concatenate(([0], among.cumulative))
+    below = steps[np.searchsorted(among.values, of.values, side="left")]
+    up_to = steps[np.searchsorted(among.values, of.values, side="right")]
+    return below + up_to
