@@ -1,0 +1,30 @@
+"""Results of R that lie beside the repository; tests that need them skip where they are absent."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+ORACLE = Path(__file__).resolve().parents[2] / ".." / "shared" / "oracle"
+
+
+def case(case_id: str) -> dict[str, Any]:
+    """Return one case with its input and R's results."""
+    path = ORACLE / "oracle.json"
+    if not path.exists():
+        pytest.skip("R's results (../shared/oracle) are not here")
+    return next(c for c in json.loads(path.read_text())["cases"] if c["id"] == case_id)
+
+
+def column(name: str, value: str) -> np.ndarray:
+    """Return one numeric column of a data file, NaN where empty or NA."""
+    with (ORACLE / name).open(newline="") as text:
+        return np.array(
+            [
+                float(row[value]) if row[value] not in ("", "NA") else np.nan
+                for row in csv.DictReader(text)
+            ]
+        )
