@@ -27,7 +27,6 @@ MISSING = {
     "report_signed_at": 0.06, "n_levels": 0.04, "pregnancy_status": 0.05,
 }  # fmt: skip
 MISSING_DOSE, MISSING_AIR_KERMA, MISSING_FLUORO_TIME = 0.03, 0.06, 0.02
-LEVELLED = ("epidural", "facet")
 
 
 def write(
@@ -38,7 +37,9 @@ def write(
         raise ValueError(f"rows: must be at least 1: {rows}")
     last = end or files.yesterday()
     frame, planted = log(rows, seed, last)
+    files.remove_old(out)
     paths = files.write_log(frame, out)
+    planted = {"files": [path.name for path in paths], **planted}
     answers = out / "planted.json"
     answers.write_text(json.dumps(planted, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return [*paths, answers]
@@ -79,9 +80,12 @@ def _finish(frame: pl.DataFrame, keep: np.ndarray, rng: np.random.Generator) -> 
         *[pl.when(~no_dose & ~lost(extra.get(c, 0.0))).then(pl.col(c)).alias(c) for c in doses],
         *[pl.when(~lost(share)).then(pl.col(c)).alias(c) for c, share in MISSING.items()],
     )
+    lumbar = pl.Series(["L5-S1", "L4-L5, L5-S1", "L3-L4, L4-L5, L5-S1"])
+    level = lumbar[(frame["n_levels"].fill_null(1) - 1).to_numpy()]
     side = pl.Series(["left", "right", "bilateral"])[rng.choice(3, n, p=[0.4, 0.4, 0.2])]
     sided = pl.col("proc_code").is_in(["TFESI_L", "TFESI_C", "FACET_L", "MBB_L", "SIJ_INJ"])
     levelled = pl.col("multi_level") > 0
+    wide = pl.col("proc_code").is_in(["VP", "KP", "MBB_C"])
     shown = pl.col("air_kerma_mgy").fill_null(pl.col("ctdi_vol_mgy"))
     index = pl.when(pl.col("modality") == "CT").then(pl.lit("ctdi_vol"))
     index = index.otherwise(pl.lit("air_kerma"))
@@ -91,6 +95,7 @@ def _finish(frame: pl.DataFrame, keep: np.ndarray, rng: np.random.Generator) -> 
     frame = frame.with_columns(
         pl.col(dose.DOSES).round_sig_figs(4),
         procedure_name=pl.col("log_name"),
+        levels=pl.when(levelled & pl.col("n_levels").is_not_null() & ~wide).then(pl.lit(level)),
         n_levels=pl.when(levelled).then(pl.col("n_levels")),
         laterality=pl.when(sided).then(pl.lit(side)),
         dose_mgy=said.then(number).round_sig_figs(4),

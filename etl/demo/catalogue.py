@@ -107,18 +107,7 @@ def _copy(room: Room, k: int) -> Room:
 @cache
 def procedures() -> pl.DataFrame:
     """One row per procedure and modality: share, duration, published medians and their source."""
-    numbers = [
-        "share",
-        "multi_level",
-        "duration_min",
-        "second_share",
-        "spread",
-        "kap_gycm2",
-        "at_bmi",
-        "area_cm2",
-        "fluoro_time_s",
-        "dlp_mgycm",
-        "ctdi_vol_mgy",
-    ]
+    texts = ["proc_code", "modality", "log_name", "pain", "second_modality", "source"]
     frame = pl.read_csv(DOSES, infer_schema_length=0)
-    return frame.with_columns(pl.col(numbers).cast(pl.Float64)).with_row_index("catalogue")
+    numbers = pl.exclude(texts).cast(pl.Float64)
+    return frame.with_columns(numbers).with_row_index("catalogue")

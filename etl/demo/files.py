@@ -1,5 +1,6 @@
 """The columns of the log and the files it is written to."""
 
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -8,51 +9,14 @@ import xlsxwriter
 
 from etl.demo.catalogue import FOLLOW_UPS
 
-COLUMNS = [
-    "site",
-    "accession_number",
-    "modality",
-    "second_modality",
-    "performed_on",
-    "procedure_start_at",
-    "procedure_name",
-    "patient_id",
-    "age_years",
-    "sex",
-    "weight_kg",
-    "height_cm",
-    "pregnancy_status",
-    "operator",
-    "trainee",
-    "room",
-    "device",
-    "n_levels",
-    "laterality",
-    "status",
-    "cancel_reason",
-    "ordered_at",
-    "scheduled_at",
-    "arrived_at",
-    "room_in_at",
-    "procedure_end_at",
-    "room_out_at",
-    "report_signed_at",
-    "duration_min",
-    "dose_mgy",
-    "dose_index",
-    "air_kerma_mgy",
-    "kap_gycm2",
-    "fluoro_time_s",
-    "ctdi_vol_mgy",
-    "ctdi_phantom_cm",
-    "dlp_mgycm",
-    "peak_skin_dose_mgy",
-    "complications",
-    "complication_scale",
-    "satisfaction",
-    "pain_scale",
-    "pain_baseline",
-]
+COLUMNS = """
+    site accession_number modality second_modality performed_on procedure_start_at
+    procedure_name patient_id age_years sex weight_kg height_cm pregnancy_status operator
+    trainee room device levels n_levels laterality status cancel_reason ordered_at scheduled_at
+    arrived_at room_in_at procedure_end_at room_out_at report_signed_at duration_min dose_mgy
+    dose_index air_kerma_mgy kap_gycm2 fluoro_time_s ctdi_vol_mgy ctdi_phantom_cm dlp_mgycm
+    peak_skin_dose_mgy complications complication_scale satisfaction pain_scale pain_baseline
+""".split()  # noqa: SIM905 - a table of names reads better as text
 COLUMNS += [f"pain_{point}" for point in FOLLOW_UPS]
 COLUMNS += [
     f"{scale}_{point}" for scale in ("odi", "ndi") for point in ("baseline", *list(FOLLOW_UPS)[1:])
@@ -83,17 +47,38 @@ def write_log(log: pl.DataFrame, out: Path) -> list[Path]:
         if small and name == newest.get("riverside"):
             paths.append(_write_xlsx(frame, out / f"{name}.xlsx"))
         elif name == newest.get("harbour") or name == newest.get("all-sites"):
-            paths.append(out / f"{name}.parquet")
-            frame.write_parquet(paths[-1], compression="zstd")
+            paths.append(_write_parquet(frame, out / f"{name}.parquet"))
         else:
-            paths.append(out / f"{name}.csv")
-            frame.write_csv(paths[-1], datetime_format="%Y-%m-%d %H:%M:%S")
+            paths.append(write_csv(frame, out / f"{name}.csv"))
     return paths
 
 
+def write_csv(frame: pl.DataFrame, path: Path) -> Path:
+    """Write CSV under a name that no refresh reads, then give it its own."""
+    part = path.with_name(f".{path.name}.part")
+    frame.write_csv(part, datetime_format="%Y-%m-%d %H:%M:%S")
+    return part.replace(path)
+
+
+def remove_old(out: Path) -> None:
+    """Remove the files of an earlier demo, as its record lists them, so that two never mix."""
+    record = out / "planted.json"
+    if record.exists():
+        for name in json.loads(record.read_text(encoding="utf-8")).get("files", []):
+            (out / Path(name).name).unlink(missing_ok=True)
+
+
+def _write_parquet(frame: pl.DataFrame, path: Path) -> Path:
+    """Write Parquet as `write_csv` does."""
+    part = path.with_name(f".{path.name}.part")
+    frame.write_parquet(part, compression="zstd")
+    return part.replace(path)
+
+
 def _write_xlsx(frame: pl.DataFrame, path: Path) -> Path:
-    """Write a sheet whose bytes do not depend on the time of writing."""
-    with xlsxwriter.Workbook(str(path)) as book:
+    """Write a sheet as `write_csv` does; its bytes do not depend on the time of writing."""
+    part = path.with_name(f".{path.name}.part")
+    with xlsxwriter.Workbook(str(part)) as book:
         book.set_properties({"created": datetime(2000, 1, 1, tzinfo=UTC)})
         frame.write_excel(
             book,
@@ -101,7 +86,7 @@ def _write_xlsx(frame: pl.DataFrame, path: Path) -> Path:
             dtype_formats={pl.Datetime: "yyyy-mm-dd hh:mm:ss", pl.Date: "yyyy-mm-dd"},
             autofit=False,
         )
-    return path
+    return part.replace(path)
 
 
 def yesterday() -> date:

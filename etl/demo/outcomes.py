@@ -84,7 +84,8 @@ def _pain(frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
 
 def _pars(frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     """Give CT-guided pars injections the pain of a patient drawn from paper S3's counts."""
-    known = pl.read_csv(S3, comment_prefix="#").cast(pl.Float64)
+    known = pl.read_csv(S3, comment_prefix="#").select("pain_baseline", "pain_15min", "pain_1mo")
+    known = known.cast(pl.Float64)
     drawn = known[rng.integers(0, known.height, frame.height)]
     mine = (pl.col("proc_code") == "PARS") & pl.col("pain_baseline").is_not_null()
     patterns = pl.Series(["peri-defect", "intra-defect", "trans-defect"])
@@ -104,7 +105,7 @@ def _pars(frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
 
 
 def _disability(frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    """Draw ODI (0-100 %) below the neck, NDI (0-50) for it; no difference between modalities."""
+    """Draw ODI below the neck and NDI for it, in %; no difference between modalities."""
     n = frame.height
     asked = (pl.col("pain_baseline").is_not_null()) & (pl.col("proc_code") != "PARS")
     neck = pl.col("proc_code").is_in(["ILESI_C", "TFESI_C", "MBB_C", "STELLATE", "OCC"])
@@ -114,10 +115,9 @@ def _disability(frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     for point in ("baseline", *list(FOLLOW_UPS)[1:]):
         left = 1.0 if point == "baseline" else DISABILITY_LEFT + person
         value = baseline * left + (0 if point == "baseline" else 6) * rng.standard_normal(n)
-        odi = pl.lit(pl.Series((np.rint(value / 2) * 2).clip(0, 100)))
-        ndi = pl.lit(pl.Series(np.rint(value / 2).clip(0, 50)))
-        columns.append(pl.when(asked & ~neck).then(odi).alias(f"odi_{point}"))
-        columns.append(pl.when(asked & neck).then(ndi).alias(f"ndi_{point}"))
+        score = pl.lit(pl.Series((np.rint(value / 2) * 2).clip(0, 100)))
+        columns.append(pl.when(asked & ~neck).then(score).alias(f"odi_{point}"))
+        columns.append(pl.when(asked & neck).then(score).alias(f"ndi_{point}"))
     return frame.with_columns(columns)
 
 
