@@ -72,12 +72,15 @@ def _feng_cliff(delta: float, variance: float, t: float) -> tuple[float, float]:
 def probability_higher(x: Any, y: Any, level: float = 0.95) -> Estimate:
     """Return P(X > Y) + ½ P(X = Y); its interval is that of Cliff's delta, moved to [0, 1].
 
-    ``ranks.brunner_munzel`` gives the same probability with the interval of its own test.
+    ``ranks.brunner_munzel`` gives the same probability with the interval of its own test. When the
+    groups do not overlap there is no interval: the one of Cliff's delta would be too narrow.
     """
     delta = cliffs_delta(x, y, level)
     if isinstance(delta, NotComputable):
         raise UndefinedError(delta.reason.removeprefix("cannot be computed, because "), delta.n)
     low, high = (None if bound is None else (bound + 1) / 2 for bound in (delta.low, delta.high))
+    if abs(delta.value) == 1:
+        low = high = None
     method = "probability of the higher value"
     return Estimate((delta.value + 1) / 2, low, high, delta.n, method, level=level)
 
