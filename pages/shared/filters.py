@@ -130,7 +130,7 @@ def bar(values: pl.DataFrame, data_from: date | None, data_to: date | None) -> F
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         period = st.segmented_control(
             "Period", list(PERIODS), default="12m", required=True, format_func=PERIODS.__getitem__,
-            key="period", bind="query-params",
+            key="period", bind="query-params", wrap=True,
             help=f"Relative periods end on {fmt.day(data_to)}, the last day with data.",
         )  # fmt: skip
         chosen = {"modality": _choice("modality", "Modality", values, width=210)}
@@ -251,10 +251,10 @@ def _band_words(name: str, unit: str, low: float | None, high: float | None) -> 
     if low is None and high is None:
         return []
     if low is None:
-        return [f"{name} under {fmt.number(high)} {unit}"]
+        return [f"{name} under {high:g} {unit}"]
     if high is None:
-        return [f"{name} {fmt.number(low)} {unit} and over"]
-    return [f"{name} {fmt.number(low)} to under {fmt.number(high)} {unit}"]
+        return [f"{name} {low:g} {unit} and over"]
+    return [f"{name} {low:g} to under {high:g} {unit}"]
 
 
 def _refresh_count(found: Filters) -> None:

@@ -77,10 +77,11 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def signed(value: float | None) -> str:
-    """Write a change with its sign: +3.2, −0.4."""
+    """Write a change with its sign and at most two decimals: +3.2, −0.4."""
     if value is None or not isfinite(value):
         return DASH
-    return f"+{number(value)}" if value > 0 else number(value)
+    rounded = round(value, 2)
+    return f"+{number(rounded, 2)}" if rounded > 0 else number(rounded, 2)
 
 
 def percent(fraction: float | None) -> str:
@@ -114,7 +115,7 @@ def estimate(found: Estimate | NotComputable, what: str = "") -> str:
     if isinstance(found, NotComputable):
         return f"{what} not computed: {found.reason}".strip()
     shown = quantity(found.value, found.unit)
-    level = number(100 * found.level)
+    level = f"{100 * found.level:g}"
     ends = interval(found.low, found.high)
     return f"{what} {shown} ({level}{THIN}% CI {ends}, n = {count(found.n)})".strip()
 
@@ -123,9 +124,28 @@ def share(found: Estimate | NotComputable, what: str = "") -> str:
     """Write an estimated share: 3.1 % (95 % CI 2.1–4.4 %, n = 1 204)."""
     if isinstance(found, NotComputable):
         return f"{what} not computed: {found.reason}".strip()
-    level = number(100 * found.level)
+    level = f"{100 * found.level:g}"
     ends = percent_interval(found.low, found.high)
     return f"{what} {percent(found.value)} ({level}{THIN}% CI {ends}, n = {count(found.n)})".strip()
+
+
+def ratio_change(ratio: Estimate) -> tuple[str, str]:
+    """Write a ratio as a change in per cent, and its interval: +3.2 %, 1.0 to 5.5 %."""
+    low, high = (None if end is None else 100 * (end - 1) for end in (ratio.low, ratio.high))
+    return f"{signed(100 * (ratio.value - 1))}{THIN}%", _change_interval(low, high, f"{THIN}%")
+
+
+def points_change(difference: Estimate) -> tuple[str, str]:
+    """Write a difference of shares in percentage points, and its interval."""
+    low, high = (None if end is None else 100 * end for end in (difference.low, difference.high))
+    return f"{signed(100 * difference.value)} points", _change_interval(low, high, " points")
+
+
+def _change_interval(low: float | None, high: float | None, unit: str) -> str:
+    """Write the ends of a change: both with their sign."""
+    if low is None or high is None:
+        return interval(low, high) + unit
+    return f"{signed(low)} to {signed(high)}{unit}"
 
 
 def p_value(p: float | None) -> str:

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import streamlit as st
 
 from pages.shared import format as fmt
+from warehouse.settings import settings
 
 LATE = timedelta(hours=36)
 STALE = timedelta(hours=72)
@@ -35,12 +37,19 @@ def judge(row: dict[str, Any], now: datetime) -> Freshness:
     age = now.replace(tzinfo=None) - newest
     colour = "red" if age > STALE else "orange" if age > LATE else "green"
     late = f", {fmt.plural(int(age.total_seconds() // 3600), 'hour')} ago" if age > LATE else ""
-    words = f"Data to {fmt.day(row['data_to'])} · loaded {fmt.moment(newest)} UTC{late}"
+    words = f"Data to {fmt.day(row['data_to'])} · loaded {_local(newest)}{late}"
     return Freshness(
         colour, words,
-        f"Newest file arrived {fmt.moment(newest)} UTC; last finished refresh "
-        f"{fmt.moment(loaded)} UTC. Amber after 36 hours, red after 72.",
+        f"Newest file arrived {_local(newest)}; last finished refresh {_local(loaded)} "
+        f"({settings().time_zone}). Amber after 36 hours, red after 72.",
     )  # fmt: skip
+
+
+def _local(moment: datetime | None) -> str:
+    """Write a UTC moment in the installation's time zone."""
+    if moment is None:
+        return fmt.DASH
+    return fmt.moment(moment.replace(tzinfo=UTC).astimezone(ZoneInfo(settings().time_zone)))
 
 
 def badge(row: dict[str, Any]) -> None:

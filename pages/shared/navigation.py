@@ -39,3 +39,9 @@ def _page(path: str, title: str) -> StreamlitPage:
         default=path == "dose/overview.py",
         visibility="hidden" if path in HIDDEN else "visible",
     )
+
+
+def link(path: str, label: str) -> None:
+    """Draw a link to a page; the filters go along."""
+    if (ROOT / "pages" / path).exists():
+        st.page_link(ROOT / "pages" / path, label=label, icon=":material/arrow_forward:")
