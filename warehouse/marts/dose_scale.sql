@@ -37,19 +37,24 @@ measured as (
         end,
         ctdi_vol_mgy
     from cases
+),
+
+scale as (
+    select
+        modality, procedure_key, size_band, dose_index,
+        any_value(baseline_to - interval 12 month + interval 1 day)::date as baseline_from,
+        any_value(baseline_to) as baseline_to,
+        count(*) as n,
+        median(ln(value)) as median_ln,
+        mad(ln(value)) as mad_ln,
+        quantile_cont(value, [0.5, 0.75, 0.95]) as percentiles
+    from measured, latest
+    where value > 0
+    group by modality, procedure_key, size_band, dose_index
 )
 
 select
-    modality, procedure_key, size_band, dose_index,
-    any_value(baseline_to - interval 12 month + interval 1 day)::date as baseline_from,
-    any_value(baseline_to) as baseline_to,
-    count(*) as n,
-    median(ln(value)) as median_ln,
-    mad(ln(value)) as mad_ln,
-    quantile_cont(value, 0.5) as p50,
-    quantile_cont(value, 0.75) as p75,
-    quantile_cont(value, 0.95) as p95
-from measured, latest
-where value > 0
-group by modality, procedure_key, size_band, dose_index
+    * exclude (percentiles),
+    percentiles[1] as p50, percentiles[2] as p75, percentiles[3] as p95
+from scale
 order by modality, procedure_key, size_band, dose_index;

@@ -1,0 +1,24 @@
+-- The single values of months with few cases, which are shown as points. Grain: procedure.
+-- Parameters: filters, scope, dose_index, modality, procedure, room (null: all), few.
+with
+-- include: filtered
+,
+
+chosen as (
+    select
+        procedure_id,
+        performed_on,
+        date_trunc('month', performed_on)::date as month,
+-- include: dose_value
+        as value
+    from filtered
+    where modality = $modality::varchar
+        and coalesce(procedure_code, 'unmapped') = $procedure::varchar
+        and ($room::varchar is null or coalesce(room, '') = $room::varchar)
+)
+
+select procedure_id, performed_on, month, value
+from chosen
+where value > 0
+qualify count(*) over (partition by month) < $few::integer
+order by performed_on, procedure_id
