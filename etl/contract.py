@@ -1,0 +1,495 @@
+"""The procedure log: one model of its columns, from which all checks and the documentation come."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from etl import units
+
+Modality = Literal["CT", "fluoroscopy", "ultrasound"]
+Sex = Literal["M", "F", "O", "U"]
+Laterality = Literal["left", "right", "bilateral", "midline"]
+Status = Literal["completed", "cancelled", "discontinued", "scheduled", "deleted"]
+DoseIndex = Literal["air_kerma", "ctdi_vol", "ssde", "unspecified"]
+Pregnancy = Literal["not pregnant", "possibly pregnant", "pregnant", "unknown", "not applicable"]
+PainScale = Literal["NRS 0-10", "VAS 0-10", "VAS 0-100"]
+
+EARLIEST, LATEST = date(1970, 1, 1), date(2100, 1, 1)
+
+
+def _text(description: str, *, length: int = 200, identifier: bool = False) -> Any:
+    """Describe a text column."""
+    return Field(
+        None,
+        max_length=length,
+        description=description,
+        json_schema_extra={"identifier": identifier},
+    )
+
+
+def _quantity(
+    description: str, unit: str, *, most: float | None = None, signed: bool = False
+) -> Any:
+    """Describe a number with a unit; text may carry another unit of the same quantity."""
+    return Field(
+        None,
+        ge=None if signed else 0.0,
+        le=most,
+        allow_inf_nan=False,
+        description=description,
+        json_schema_extra={"unit": unit},
+    )
+
+
+def _stamp(description: str) -> Any:
+    """Describe a wall-clock time of the site."""
+    first, last = (datetime(day.year, day.month, day.day) for day in (EARLIEST, LATEST))
+    return Field(None, ge=first, lt=last, description=description)
+
+
+def _score(description: str) -> Any:
+    """Describe a questionnaire score from 0 to 100."""
+    return Field(None, ge=0.0, le=100.0, allow_inf_nan=False, description=description)
+
+
+class ProcedureRow(BaseModel):
+    """One procedure of the log, in canonical units and words."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    site: str = Field(min_length=1, max_length=100, description="site; blank: the default site")
+    accession_number: str | None = _text(
+        "accession number of the order; without one, device and start identify the procedure",
+        length=100,
+    )
+    study_uid: str | None = _text("DICOM Study Instance UID", length=64)
+    modality: Modality = Field(
+        description="guidance; DICOM XA, RF, XF are fluoroscopy, US ultrasound"
+    )
+    second_modality: Modality | None = Field(
+        None, description="second guidance where two were used"
+    )
+    procedure_start_at: datetime | None = _stamp("needle in")
+    performed_on: date = Field(
+        ge=EARLIEST, lt=LATEST, description="day of the procedure; else the day of its start"
+    )
+    procedure_name: str | None = _text("name as the source writes it", length=500)
+    patient_id: str | None = _text(
+        "patient id; stored only as a keyed hash", length=200, identifier=True
+    )
+    age_years: float | None = _quantity("age at the procedure", "year", signed=True)
+    sex: Sex | None = Field(None, description="as in DICOM; U is unknown")
+    weight_kg: float | None = _quantity("body weight", "kg", signed=True)
+    height_cm: float | None = _quantity("body height", "cm", signed=True)
+    pregnancy_status: Pregnancy | None = Field(None, description="pregnancy status")
+    operator: str | None = _text("who performed it")
+    trainee: bool | None = Field(None, description="a trainee took part")
+    room: str | None = _text("room")
+    device: str | None = _text("imaging system")
+    levels: str | None = _text("spinal levels treated")
+    n_levels: int | None = Field(None, ge=0, le=30, description="number of levels treated")
+    laterality: Laterality | None = Field(None, description="side")
+    status: Status = Field("completed", description="state; blank: completed")
+    cancel_reason: str | None = _text("why it was cancelled or discontinued", length=500)
+    is_test: bool = Field(False, description="test patient or phantom: kept out of statistics")
+    ordered_at: datetime | None = _stamp("order placed")
+    scheduled_at: datetime | None = _stamp("scheduled start")
+    arrived_at: datetime | None = _stamp("patient arrived")
+    room_in_at: datetime | None = _stamp("patient in the room")
+    procedure_end_at: datetime | None = _stamp("needle out")
+    room_out_at: datetime | None = _stamp("patient out of the room")
+    report_signed_at: datetime | None = _stamp("report signed")
+    updated_at: datetime | None = _stamp(
+        "when the source last changed the row; decides what is newer"
+    )
+    duration_min: float | None = _quantity(
+        "needle in to needle out; else from the two times", "min"
+    )
+    dose_mgy: float | None = _quantity("plain dose figure; dose_index says what it is", "mGy")
+    dose_index: DoseIndex | None = Field(None, description="what dose_mgy is; blank: unspecified")
+    air_kerma_mgy: float | None = _quantity("air kerma at the reference point", "mGy")
+    kap_gycm2: float | None = _quantity("kerma-area product", "Gy·cm²")
+    fluoro_time_s: float | None = _quantity("beam-on time", "s")
+    ctdi_vol_mgy: float | None = _quantity("highest CTDIvol of an acquisition", "mGy")
+    ctdi_phantom_cm: Literal[16, 32] | None = Field(
+        None, description="phantom of CTDIvol", json_schema_extra={"unit": "cm"}
+    )
+    dlp_mgycm: float | None = _quantity("dose-length product, summed", "mGy·cm")
+    ssde_mgy: float | None = _quantity("size-specific dose estimate", "mGy")
+    peak_skin_dose_mgy: float | None = _quantity("peak skin dose", "mGy")
+    complications: str | None = _text("term or term:grade, several with |, or none", length=1000)
+    complication_scale: str | None = _text("scale of the grades, with its version")
+    satisfaction: Literal[1, 2, 3, 4, 5] | None = Field(
+        None, description="1 very dissatisfied … 5 very satisfied, or the words"
+    )
+    pain_scale: PainScale | None = Field(None, description="scale of the pain scores")
+    pain_baseline: float | None = _score("pain before")
+    pain_15min: float | None = _score("pain after 15 minutes")
+    pain_1wk: float | None = _score("pain after 1 week")
+    pain_2wk: float | None = _score("pain after 2 weeks")
+    pain_1mo: float | None = _score("pain after 1 month")
+    pain_2mo: float | None = _score("pain after 2 months")
+    pain_3mo: float | None = _score("pain after 3 months")
+    pain_6mo: float | None = _score("pain after 6 months")
+    odi_baseline: float | None = _score("Oswestry Disability Index before, %")
+    odi_1wk: float | None = _score("ODI after 1 week")
+    odi_2wk: float | None = _score("ODI after 2 weeks")
+    odi_1mo: float | None = _score("ODI after 1 month")
+    odi_2mo: float | None = _score("ODI after 2 months")
+    odi_3mo: float | None = _score("ODI after 3 months")
+    odi_6mo: float | None = _score("ODI after 6 months")
+    ndi_baseline: float | None = _score("Neck Disability Index before, %")
+    ndi_1wk: float | None = _score("NDI after 1 week")
+    ndi_2wk: float | None = _score("NDI after 2 weeks")
+    ndi_1mo: float | None = _score("NDI after 1 month")
+    ndi_2mo: float | None = _score("NDI after 2 months")
+    ndi_3mo: float | None = _score("NDI after 3 months")
+    ndi_6mo: float | None = _score("NDI after 6 months")
+    contrast_pattern: str | None = _text("spread of contrast")
+    injectate: str | None = _text("what was injected", length=500)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _name_unit(cls, value: Any, info: Any) -> Any:
+        """Name the unit when it is why a text is no number."""
+        unit = unit_of(cls.model_fields[info.field_name])
+        sent = units.sent_unit(value) if unit and isinstance(value, str) else None
+        if sent and unit and units.factor(sent, unit) is None:
+            raise PydanticCustomError(
+                "unit", "unit '{sent}' is not one of {unit}", {"sent": sent, "unit": unit}
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _cross_fields(self) -> "ProcedureRow":
+        """Apply every rule on several columns and report all that fail."""
+        failed = [rule.name for rule in RULES if rule.breaks(self)]
+        if failed:
+            raise PydanticCustomError("rules", "columns contradict each other", {"failed": failed})
+        return self
+
+
+IONISING = (
+    "dose_mgy",
+    "air_kerma_mgy",
+    "kap_gycm2",
+    "fluoro_time_s",
+    "ctdi_vol_mgy",
+    "dlp_mgycm",
+    "ssde_mgy",
+    "peak_skin_dose_mgy",
+)
+PAIN = tuple(
+    name for name in ProcedureRow.model_fields if name.startswith("pain_") and name != "pain_scale"
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule on several columns, said once for a row and once for a frame."""
+
+    name: str
+    fields: tuple[str, ...]
+    message: str
+    remedy: str
+    breaks: Callable[[ProcedureRow], bool]
+    expr: pl.Expr
+
+
+def _order(first: str, last: str, remedy: str) -> Rule:
+    """Demand that one time does not come before another."""
+
+    def breaks(row: ProcedureRow) -> bool:
+        start, end = getattr(row, first), getattr(row, last)
+        return start is not None and end is not None and end < start
+
+    return Rule(
+        f"{last}_before_{first}",
+        (first, last),
+        f"{last} lies before {first}",
+        remedy,
+        breaks,
+        pl.col(last) < pl.col(first),
+    )
+
+
+def _over_pain_scale(row: ProcedureRow) -> bool:
+    return row.pain_scale in ("NRS 0-10", "VAS 0-10") and any(
+        (getattr(row, name) or 0) > 10 for name in PAIN
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "no_key",
+        ("accession_number", "device", "procedure_start_at"),
+        "a row without an accession number needs device and procedure_start_at",
+        "fill accession_number, or device and procedure_start_at",
+        lambda row: not row.accession_number and (not row.device or row.procedure_start_at is None),
+        pl.col("accession_number").is_null()
+        & (pl.col("device").is_null() | pl.col("procedure_start_at").is_null()),
+    ),
+    _order("procedure_start_at", "procedure_end_at", "correct the start or the end"),
+    _order("room_in_at", "room_out_at", "correct the times in and out of the room"),
+    Rule(
+        "ultrasound_dose",
+        ("modality", *IONISING),
+        "ultrasound alone carries no dose",
+        "leave the dose columns blank, or name the X-ray modality",
+        lambda row: (
+            row.modality == "ultrasound"
+            and row.second_modality in (None, "ultrasound")
+            and any(getattr(row, name) for name in IONISING)
+        ),
+        (pl.col("modality") == "ultrasound")
+        & pl.col("second_modality").ne_missing("CT")
+        & pl.col("second_modality").ne_missing("fluoroscopy")
+        & pl.any_horizontal(*(pl.col(name) > 0 for name in IONISING)),
+    ),
+    Rule(
+        "pain_scale",
+        ("pain_scale", *PAIN),
+        "a pain score is above the maximum of its scale",
+        "correct the score or the scale",
+        _over_pain_scale,
+        pl.col("pain_scale").is_in(["NRS 0-10", "VAS 0-10"])
+        & pl.any_horizontal(*(pl.col(name) > 10 for name in PAIN)),
+    ),
+)
+_RULE = {rule.name: rule for rule in RULES}
+
+#: Flags that a row is loaded with, and what they mean.
+FLAGS: dict[str, str] = {
+    "age_implausible": "age below 0 or above 120 years: set aside",
+    "weight_implausible": "weight below 2 or above 300 kg: set aside",
+    "height_implausible": "height below 40 or above 220 cm: set aside",
+    "bmi_implausible": "body mass index below 10 or above 80: not derived",
+    "unit_suspect": "KAP / air kerma outside 10–1600 cm²: one of the two units is wrong",
+    "unit_misprint": "unit written as a quotient (Gy/cm²) was read as the product",
+    "kap_window": "KAP outside 0.001–1000 Gy·cm²",
+    "air_kerma_window": "air kerma outside 0.01–15 000 mGy",
+    "fluoro_time_window": "fluoroscopy time outside 1 s–180 min",
+    "dlp_window": "DLP outside 0.5–20 000 mGy·cm",
+    "ctdi_vol_window": "CTDIvol outside 0.1–2000 mGy",
+    "kap_zero": "KAP is 0 although the beam was on",
+    "index_modality": "dose index does not belong to the modality",
+    "dose_index_missing": "dose_mgy without a stated index: unspecified, never compared",
+    "ultrasound_zero_dose": "ultrasound with a dose of 0: not applicable, set to blank",
+    "date_mismatch": "performed_on is not the day of procedure_start_at",
+    "duration_mismatch": "duration differs from start to end by more than a minute",
+    "duration_window": "duration 0 or above 12 hours",
+    "stamp_order": "arrival, room and procedure times are out of order",
+    "dst_gap": "a time lies in the hour that the change to summer time leaves out",
+    "pain_scale_missing": "pain scores without a scale: kept, not analysed",
+    "test_patient": "test patient, phantom or service: kept out of statistics",
+}
+
+
+def unit_of(info: FieldInfo) -> str | None:
+    """Return the canonical unit of a column, or none."""
+    extra = info.json_schema_extra
+    unit = extra.get("unit") if isinstance(extra, dict) else None
+    return unit if isinstance(unit, str) else None
+
+
+def is_identifier(name: str) -> bool:
+    """Say whether a column names a person."""
+    extra = ProcedureRow.model_fields[name].json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("identifier"))
+
+
+def base_type(info: FieldInfo) -> Any:
+    """Return a column's type without its ``None``."""
+    annotation = info.annotation
+    if get_origin(annotation) in (Union, UnionType):
+        return next(part for part in get_args(annotation) if part is not type(None))
+    return annotation
+
+
+def words(info: FieldInfo) -> tuple[Any, ...]:
+    """Return the values of an enumeration, or nothing."""
+    kind = base_type(info)
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+def polars_type(name: str) -> pl.DataType:
+    """Return the canonical Polars type of a column."""
+    info = ProcedureRow.model_fields[name]
+    values = words(info)
+    if values:
+        return pl.Int64() if isinstance(values[0], int) else pl.String()
+    kinds = {str: pl.String(), float: pl.Float64(), int: pl.Int64(), bool: pl.Boolean()}
+    kinds |= {date: pl.Date(), datetime: pl.Datetime("us")}
+    return kinds[base_type(info)]
+
+
+def _bounds(info: FieldInfo) -> Mapping[str, Any]:
+    """Return a column's constraints by name."""
+    found: dict[str, Any] = {}
+    for part in info.metadata:
+        for name in ("ge", "le", "gt", "lt", "min_length", "max_length"):
+            if getattr(part, name, None) is not None:
+                found[name] = getattr(part, name)
+    return found
+
+
+def column_gate(name: str) -> list[pl.Expr]:
+    """Return the expressions that are true where a typed column breaks its definition."""
+    info, column = ProcedureRow.model_fields[name], pl.col(name)
+    gates: list[pl.Expr] = []
+    if info.is_required():
+        gates.append(column.is_null())
+    for bound, limit in _bounds(info).items():
+        match bound:
+            case "ge":
+                gates.append(column < pl.lit(limit))
+            case "le":
+                gates.append(column > pl.lit(limit))
+            case "lt":
+                gates.append(column >= pl.lit(limit))
+            case "min_length":
+                gates.append(column.str.len_chars() < limit)
+            case "max_length":
+                gates.append(column.str.len_chars() > limit)
+            case _:
+                raise ValueError(f"no gate for the constraint {bound} of {name}")
+    if base_type(info) is float:
+        gates.append(~column.is_finite())
+    if words(info):
+        gates.append(~column.is_in(list(words(info))))
+    return gates
+
+
+def gate(columns: list[str]) -> pl.Expr:
+    """Return the expression that is true where a row of typed columns breaks the contract."""
+    parts = [part for name in columns for part in column_gate(name)]
+    return pl.any_horizontal(
+        *(part.fill_null(False) for part in (*parts, *(r.expr for r in RULES)))
+    )
+
+
+REMEDIES = {
+    "missing": "fill the column",
+    "unit": "use a unit of the same quantity, or correct the unit in the profile",
+    "words": "use one of the values named, or add the word to a profile",
+    "type": "correct the value, or declare its format in a profile",
+    "min": "correct the value",
+    "max": "correct the value",
+    "length": "shorten the text",
+}
+_KINDS = {
+    "missing": "missing",
+    "unit": "unit",
+    "literal_error": "words",
+    "greater_than_equal": "min",
+    "less_than_equal": "max",
+    "less_than": "max",
+    "string_too_long": "length",
+    "string_too_short": "missing",
+    "finite_number": "type",
+}
+
+
+def reasons(values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return what is wrong with a row, in pydantic's words with value and remedy, and rule names."""
+    try:
+        ProcedureRow.model_validate({k: v for k, v in values.items() if v is not None})
+    except ValidationError as error:
+        pairs = [pair for item in error.errors() for pair in _word(dict(item), values)]
+        return [reason for reason, _ in pairs], [rule for _, rule in pairs]
+    return [], []
+
+
+def _word(item: dict[str, Any], values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Word one pydantic error as (reason, rule)."""
+    if item["type"] == "rules":
+        return [_word_rule(_RULE[name], values) for name in item["ctx"]["failed"]]
+    name = str(item["loc"][0])
+    kind = _KINDS.get(item["type"], "type")
+    value = "(blank)" if kind == "missing" else _shown(name, values.get(name))
+    return [(f"{name}: {item['msg']}: {value}: {REMEDIES[kind]}", f"{name}.{kind}")]
+
+
+def _word_rule(rule: Rule, values: Mapping[str, Any]) -> tuple[str, str]:
+    """Word a broken rule on several columns."""
+    sent = {name: values.get(name) for name in rule.fields}
+    told = ", ".join(f"{k}={_shown(k, v)}" for k, v in sent.items() if v is not None)
+    return f"{rule.fields[0]}: {rule.message}: {told or '(blank)'}: {rule.remedy}", rule.name
+
+
+def _shown(name: str, value: Any) -> str:
+    """Show a value in a message, but never an identifier."""
+    if name in ProcedureRow.model_fields and is_identifier(name):
+        return "(identifier)"
+    text = str(value)
+    return repr(text if len(text) <= 80 else text[:77] + "…")
+
+
+#: Columns that the reader derives from others.
+DERIVED: dict[str, pl.DataType] = {
+    "procedure_code": pl.String(),
+    "procedure_family": pl.String(),
+    "region": pl.String(),
+    "patient_key": pl.String(),
+    "bmi": pl.Float64(),
+    "extra": pl.String(),
+    "flags": pl.List(pl.String),
+    "source_line": pl.Int64(),
+}
+
+
+@cache
+def staged_schema() -> pl.Schema:
+    """Return the columns of ``Staged.procedures``: what a source can set, and the source line."""
+    columns = {
+        name: polars_type(name) for name in ProcedureRow.model_fields if not is_identifier(name)
+    }
+    narrow = {"n_levels": pl.Int32(), "ctdi_phantom_cm": pl.Int32(), "satisfaction": pl.Int8()}
+    columns |= narrow | {"updated_at": pl.Datetime("us", "UTC")}
+    return pl.Schema(columns | DERIVED)
+
+
+def columns_markdown() -> str:
+    """Return the documentation page of the log's columns."""
+    lines = [
+        "# Columns of the procedure log",
+        "",
+        "Made by `python -m etl columns --out docs/columns.md` from `etl/contract.py`; do not edit.",
+        "",
+        "A log needs `modality` and `performed_on` or `procedure_start_at`; everything else may be",
+        "missing. Further columns are kept in `extra`, except those that name a person.",
+        "",
+        "| column | type | unit | allowed | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    for name, info in ProcedureRow.model_fields.items():
+        kind = str(polars_type(name)).split("(")[0].lower()
+        lines.append(
+            f"| `{name}` | {kind} | {unit_of(info) or ''} | {_allowed(info)} | {info.description} |"
+        )
+    lines += ["", "## Rules on several columns (a row that breaks one is rejected)", ""]
+    lines += [f"- `{rule.name}`: {rule.message}; {rule.remedy}." for rule in RULES]
+    lines += ["", "## Flags (the row is loaded)", ""]
+    lines += [f"- `{name}`: {meaning}." for name, meaning in FLAGS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _allowed(info: FieldInfo) -> str:
+    """Say what values a column takes."""
+    if words(info):
+        return ", ".join(f"`{word}`" for word in words(info))
+    signs = {"ge": "≥", "le": "≤", "lt": "<", "max_length": "at most"}
+    bounds = {k: v for k, v in _bounds(info).items() if k in signs}
+    told = [
+        f"{signs[k]} {v:g}" if isinstance(v, float) else f"{signs[k]} {v}"
+        for k, v in bounds.items()
+    ]
+    return ", ".join(text + (" characters" if "at most" in text else "") for text in told)

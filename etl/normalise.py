@@ -1,0 +1,228 @@
+"""From text to canonical values, as Polars expressions: numbers with units, times, words, names."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from etl import units
+
+Decimal = Literal[".", ","]
+Clock = Literal["mm:ss", "hh:mm"]
+
+ISO_DATETIME = (
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M",
+)
+ISO_DATE = ("%Y-%m-%d",)
+_OFFSET = r"(?:[Zz]|[+-]\d{2}:?\d{2})$"
+#: Number, then whatever stands behind it, for both decimal styles.
+_NUMBER = {
+    ".": r"^([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*([^\d\s.,:+-].*)?$",
+    ",": r"^([+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)?(?:,\d*)?(?:[eE][+-]?\d+)?)\s*([^\d\s.,:+-].*)?$",
+}
+_CLOCK = r"^(\d{1,4}):([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?$"
+
+
+def cell(name: str, missing: tuple[str, ...] = ()) -> pl.Expr:
+    """Return a cell's text without outer blanks; blanks and marks for missing are null."""
+    text = pl.col(name).str.strip_chars()
+    blank = text.is_in(["", *missing]) if missing else text == ""
+    return pl.when(~blank).then(text)
+
+
+def lookup(text: pl.Expr, find: Callable[[str], object], kind: pl.DataType) -> pl.Expr:
+    """Apply a function to each distinct text once."""
+    found: dict[str, object] = {}
+
+    def batch(values: pl.Series) -> pl.Series:
+        for value in values.unique().drop_nulls().to_list():
+            if value not in found:
+                found[value] = find(value)
+        fresh = values.unique().drop_nulls()
+        keys = pl.Series(fresh, dtype=pl.String)
+        targets = pl.Series([found[value] for value in keys.to_list()], dtype=kind)
+        if keys.is_empty():
+            return pl.Series(values.name, [None], dtype=kind).new_from_index(0, len(values))
+        return values.replace_strict(keys, targets, default=None, return_dtype=kind)
+
+    return text.map_batches(batch, return_dtype=kind, is_elementwise=True)
+
+
+def _plain_number(text: pl.Expr, decimal: Decimal) -> pl.Expr:
+    """Parse what is a bare number in the file's decimal style."""
+    if decimal == ".":
+        return text.cast(pl.Float64, strict=False)
+    comma = text.str.replace(",", ".", literal=True)
+    return pl.when(~text.str.contains(".", literal=True)).then(comma).cast(pl.Float64, strict=False)
+
+
+def _digits(text: pl.Expr, decimal: Decimal) -> pl.Expr:
+    """Parse the number part of a text, with thousands marks."""
+    thousands = "," if decimal == "." else "."
+    bare = text.str.replace_all(thousands, "", literal=True)
+    return bare.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+
+
+def seconds(text: pl.Expr, clock: Clock | None) -> pl.Expr:
+    """Parse mm:ss, hh:mm (as declared) and hh:mm:ss to seconds."""
+    first = text.str.extract(_CLOCK, 1).cast(pl.Float64, strict=False)
+    second = text.str.extract(_CLOCK, 2).cast(pl.Float64, strict=False)
+    third = text.str.extract(_CLOCK, 3).str.replace(",", ".", literal=True).cast(pl.Float64)
+    long = first * 3600 + second * 60 + third
+    if clock is None:
+        return long
+    short = first * 60 + second if clock == "mm:ss" else first * 3600 + second * 60
+    return pl.coalesce(long, pl.when(third.is_null()).then(short))
+
+
+def quantity(
+    text: pl.Expr, decimal: Decimal, canonical: str, sent: str | None, clock: Clock | None
+) -> pl.Expr:
+    """Parse a number and convert it from the cell's unit, else the column's, to the canonical."""
+    of_column = (units.factor(sent, canonical) if sent else None) or 1.0
+    bare = _plain_number(text, decimal)
+    rest = pl.when(bare.is_null()).then(text)
+    number = _digits(rest.str.extract(_NUMBER[decimal], 1), decimal)
+    unit = rest.str.extract(_NUMBER[decimal], 2).str.strip_chars()
+    by_cell = lookup(unit, lambda name: units.factor(name, canonical), pl.Float64())
+    with_unit = number * pl.when(unit.is_null()).then(of_column).otherwise(by_cell)
+    parts = [bare * of_column if of_column != 1.0 else bare, with_unit]
+    if canonical in ("s", "min"):
+        short = clock or ("mm:ss" if canonical == "s" else None)
+        parts.append(seconds(rest, short) / (60.0 if canonical == "min" else 1.0))
+    return pl.coalesce(*parts)
+
+
+def misprinted(text: pl.Expr, sent: str | None) -> pl.Expr:
+    """Say where a product unit was written as a quotient, in the cell or for the whole column."""
+    if sent and units.is_misprint(sent):
+        return text.is_not_null()
+    return text.str.contains("/", literal=True).fill_null(False)
+
+
+def number(text: pl.Expr, decimal: Decimal) -> pl.Expr:
+    """Parse a number without a unit."""
+    bare = _plain_number(text, decimal)
+    rest = pl.when(bare.is_null()).then(text).str.extract(_NUMBER[decimal], 0)
+    unit = rest.str.extract(_NUMBER[decimal], 2)
+    return pl.coalesce(bare, pl.when(unit.is_null()).then(_digits(rest, decimal)))
+
+
+def integer(value: pl.Expr) -> pl.Expr:
+    """Keep whole numbers, as integers."""
+    return pl.when(value == value.floor()).then(value).cast(pl.Int64, strict=False)
+
+
+def stamp(text: pl.Expr, formats: tuple[str, ...], zone: str) -> pl.Expr:
+    """Parse a time to the wall clock of the site; an offset in the text is converted."""
+    parsed: pl.Expr | None = None
+    for form in (*formats, *ISO_DATETIME):
+        rest = text if parsed is None else pl.when(parsed.is_null()).then(text)
+        fresh = rest.str.to_datetime(form, strict=False, time_unit="us", exact=True)
+        parsed = fresh if parsed is None else pl.coalesce(parsed, fresh)
+    assert parsed is not None
+    rest = pl.when(parsed.is_null() & text.str.contains(_OFFSET)).then(text)
+    bare = rest.str.replace("[Zz]$", "+00:00").str.replace("T", " ", literal=True)
+    zoned = pl.coalesce(
+        *(
+            bare.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC")
+            for form in ("%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M%z")
+        )
+    )
+    return pl.coalesce(parsed, zoned.dt.convert_time_zone(zone).dt.replace_time_zone(None))
+
+
+def day(text: pl.Expr, formats: tuple[str, ...], stamps: tuple[str, ...], zone: str) -> pl.Expr:
+    """Parse a date; of a time the day is taken."""
+    parsed: pl.Expr | None = None
+    for form in (*formats, *ISO_DATE):
+        rest = text if parsed is None else pl.when(parsed.is_null()).then(text)
+        fresh = rest.str.to_date(form, strict=False, exact=True)
+        parsed = fresh if parsed is None else pl.coalesce(parsed, fresh)
+    assert parsed is not None
+    rest = pl.when(parsed.is_null()).then(text)
+    return pl.coalesce(parsed, stamp(rest, stamps, zone).dt.date())
+
+
+@cache
+def gap_slots(zone: str) -> tuple[datetime, ...]:
+    """Return the half hours that the clock of a zone leaves out, 1990 to 2060."""
+    place, slots = ZoneInfo(zone), []
+    last_offset = datetime(1990, 1, 1, 12, tzinfo=place).utcoffset()
+    for ordinal in range(date(1990, 1, 1).toordinal(), date(2060, 12, 31).toordinal()):
+        noon = datetime.combine(date.fromordinal(ordinal), datetime.min.time()).replace(hour=12)
+        offset = noon.replace(tzinfo=place).utcoffset()
+        if offset != last_offset:
+            steps = (noon - timedelta(hours=24) + timedelta(minutes=30 * i) for i in range(48))
+            slots += [step for step in steps if _skipped(step, place)]
+        last_offset = offset
+    return tuple(slots)
+
+
+def _skipped(wall: datetime, place: ZoneInfo) -> bool:
+    """Say whether a wall-clock time does not exist in a zone."""
+    there = wall.replace(tzinfo=place).astimezone(ZoneInfo("UTC")).astimezone(place)
+    return there.replace(tzinfo=None) != wall
+
+
+def in_gap(value: pl.Expr, zone: str) -> pl.Expr:
+    """Say where a time lies in an hour that the clock left out."""
+    slots = list(gap_slots(zone))
+    if not slots:
+        return pl.lit(False)
+    return value.dt.truncate("30m").is_in(
+        pl.lit(pl.Series(slots, dtype=pl.Datetime("us"))).implode()
+    )
+
+
+def word(text: pl.Expr, known: dict[str, object], kind: pl.DataType) -> pl.Expr:
+    """Translate the words of an enumeration; an unknown word is null."""
+    keys = list(known)
+    values = pl.Series([known[key] for key in keys], dtype=kind)
+    return text.str.to_lowercase().replace_strict(keys, values, default=None, return_dtype=kind)
+
+
+def complications(text: str, added: dict[str, str]) -> str:
+    """Write complications in one way: lower case, ``term:grade``, each once, or ``none``."""
+    terms: list[str] = []
+    for part in text.split("|"):
+        term, _, grade = (" ".join(piece.split()) for piece in part.partition(":"))
+        name = added.get(term.casefold(), term.casefold())
+        if name:
+            terms.append(f"{name}:{grade}" if grade else name)
+    named = list(dict.fromkeys(term for term in terms if term != "none"))
+    return "|".join(named or ["none"])
+
+
+def pseudonym(identifier: str, key: bytes) -> str:
+    """Return the keyed hash of an identifier (HMAC-SHA-256, 64 hexadecimal characters)."""
+    return hmac.digest(
+        key, identifier.encode("utf-8", "surrogateescape"), hashlib.sha256().name
+    ).hex()
+
+
+def extra_json(columns: dict[str, pl.Expr]) -> pl.Expr:
+    """Gather further columns of the log as a JSON object of text; null where all are blank."""
+    if not columns:
+        return pl.lit(None, dtype=pl.String)
+    packed = pl.struct(*(text.alias(name) for name, text in columns.items()))
+    filled = pl.any_horizontal(*(text.is_not_null() for text in columns.values()))
+    compact = lookup(pl.when(filled).then(packed.struct.json_encode()), _without_null, pl.String())
+    return compact
+
+
+def _without_null(text: str) -> str:
+    """Drop the blank entries of a JSON object."""
+    kept = {name: value for name, value in json.loads(text).items() if value is not None}
+    return json.dumps(kept, ensure_ascii=False)

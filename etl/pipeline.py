@@ -1,0 +1,422 @@
+"""From a table of text to a staged file: normalise, gate, split good rows from bad."""
+
+import csv
+import io
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from etl import normalise as to
+from etl import procedures
+from etl.contract import (
+    FLAGS,
+    IONISING,
+    PAIN,
+    ProcedureRow,
+    gate,
+    polars_type,
+    reasons,
+    staged_schema,
+    unit_of,
+)
+from etl.layout import Layout
+from etl.profiles import Profile, recognise
+from etl.sources.base import LINE, MARK, PROBLEM, RefusalError, Table
+from etl.staging import RAW_VALUE, REJECTED, UNMAPPED, SourceFile, Staged
+from warehouse.settings import Settings
+
+FIELDS = list(ProcedureRow.model_fields)
+QUANTITIES = [name for name, info in ProcedureRow.model_fields.items() if unit_of(info)]
+_REASON_BATCH = 50_000
+#: Body measures that are set aside when implausible, and their flags.
+_SET_ASIDE = {
+    "age_years": "age_implausible",
+    "weight_kg": "weight_implausible",
+    "height_cm": "height_implausible",
+}
+
+
+def stage_table(
+    table: Table, source: SourceFile, *, work_dir: Path, settings: Settings, key: bytes
+) -> Staged:
+    """Stage a table of text: recognise its layout, then normalise and check every row."""
+    profile = recognise(table.header, settings.profiles_dir)
+    if profile is None:
+        raise RefusalError(unknown_layout(table.header))
+    layout = Layout(table, profile, settings, decimal_style(table, profile, settings))
+    out = work_dir / f"{source.sha256[:16]}.procedures.parquet"
+    bad, raw = split(layout, check(layout), out, key)
+    kept = pl.scan_parquet(out).select(pl.len()).collect().item()
+    rejected = reject(layout, bad, key)
+    return Staged(
+        source=source,
+        profile=profile.name,
+        kind=profile.kind,
+        read=kept + rejected.height,
+        procedures=out,
+        rejected=rejected,
+        raw_values=raw_values(layout, raw, source),
+        unmapped=unmapped(out),
+    )
+
+
+def unknown_layout(header: tuple[str, ...]) -> str:
+    """Say what a file lacks that no layout fits."""
+    from etl.profiles import field_of, missing_columns
+
+    known = {found[0] for found in map(field_of, header) if found}
+    names = ", ".join(f"'{name}'" for name in header[:12]) + (" …" if len(header) > 12 else "")
+    if known:
+        lacking = ", ".join(missing_columns(known))
+        return (
+            f"missing column: {lacking}; the file has {names}. "
+            "Add the column, or describe the layout in a profile (docs/profiles.md)"
+        )
+    return (
+        f"no known layout has these columns: {names}. Name them as in docs/columns.md, "
+        "or describe the layout in a profile (docs/profiles.md)"
+    )
+
+
+def decimal_style(table: Table, profile: Profile, settings: Settings) -> to.Decimal:
+    """Return the decimal mark: declared, else recognised from all numbers of the file."""
+    if profile.decimal:
+        return profile.decimal
+    if not table.may_hold_comma:
+        return "."
+    layout = Layout(table, profile, settings, ".")
+    places = layout.numeric_places()
+    if not places:
+        return "."
+    with_comma = pl.concat_list(pl.col(places)).explode().str.strip_chars().alias("text")
+    texts = (
+        table.frame.select(with_comma)
+        .filter(pl.col("text").str.contains(r"^[+-]?[\d.,]*\d[\d.,]*"))
+        .with_columns(
+            comma=pl.col("text").str.contains(
+                r"^[+-]?(\d*,(\d{1,2}|\d{4,})|0,\d+|[\d.]*\.\d{3},\d+)([^\d.,]|$)"
+            ),
+            dot=pl.col("text").str.contains(
+                r"^[+-]?(\d*\.(\d{1,2}|\d{4,})|0\.\d+|[\d,]*,\d{3}\.\d+)([^\d.,]|$)"
+            ),
+            open=pl.col("text").str.contains(r"^[+-]?[1-9]\d{0,2},\d{3}([^\d.,]|$)"),
+        )
+    )
+    found = texts.select(
+        *(pl.col(k).sum().alias(k) for k in ("comma", "dot", "open")),
+        *(
+            pl.col("text").filter(pl.col(k)).first().alias(f"{k}_text")
+            for k in ("comma", "dot", "open")
+        ),
+    ).collect(engine="streaming")
+    row = found.row(0, named=True)
+    return _judge_decimal(row)
+
+
+def _judge_decimal(row: dict[str, Any]) -> to.Decimal:
+    """Decide the decimal mark from counts, and refuse what could be read in two ways."""
+    if row["comma"] and row["dot"] and row["open"]:
+        raise RefusalError(
+            f"decimal comma ('{row['comma_text']}') and point ('{row['dot_text']}') in one file, "
+            f"and '{row['open_text']}' could be either: write one style, or declare `decimal` in "
+            "a profile"
+        )
+    if row["open"] and not row["comma"] and not row["dot"]:
+        raise RefusalError(
+            f"'{row['open_text']}' could be a decimal comma or a thousands mark and nothing in the "
+            "file decides it: write a decimal point, or declare `decimal` in a profile"
+        )
+    return "," if row["comma"] > row["dot"] else "."
+
+
+def check(layout: Layout) -> pl.LazyFrame:
+    """Return all rows with typed columns and ``bad``."""
+    texts = layout.fields
+    frame = layout.table.frame.filter(
+        pl.any_horizontal(pl.col(layout.table.columns).is_not_null())
+        | pl.col(PROBLEM).is_not_null()
+    )
+    frame = frame.with_columns(text.alias(f"t_{name}") for name, text in texts.items())
+    frame = frame.with_columns(
+        (layout.typed(name) if name in texts else pl.lit(None, dtype=polars_type(name))).alias(name)
+        for name in FIELDS
+    )
+    unread = pl.any_horizontal(
+        *(pl.col(name).is_null() & pl.col(f"t_{name}").is_not_null() for name in texts)
+    )
+    frame = frame.with_columns(_defaults(layout), unread=unread)
+    return frame.with_columns(bad=pl.col("unread") | pl.col(PROBLEM).is_not_null() | gate(FIELDS))
+
+
+def _defaults(layout: Layout) -> list[pl.Expr]:
+    """Return the values of columns that may be left blank."""
+    site = layout.profile.default_site or layout.settings.default_site
+    second = pl.col("second_modality")
+    if "second_modality" not in layout.fields and "t_modality" in {f"t_{n}" for n in layout.fields}:
+        second = layout._modality(
+            "second_modality",
+            pl.lit(None, dtype=pl.String),
+            pl.col("t_modality"),
+            to_words(layout, "modality"),
+        )
+    return [
+        pl.col("site").fill_null(pl.lit(site)),
+        pl.when(second != pl.col("modality")).then(second).alias("second_modality"),
+        pl.col("status").fill_null("completed"),
+        pl.coalesce("performed_on", pl.col("procedure_start_at").dt.date()).alias("performed_on"),
+    ]
+
+
+def to_words(layout: Layout, name: str) -> dict[str, object]:
+    """Return the words of a column under a layout."""
+    from etl.words import word_map
+
+    return word_map(name, layout.profile.words.get(name, {}))
+
+
+def _flag_rules(layout: Layout) -> dict[str, pl.Expr]:
+    """Return the condition of each flag, on the values as sent."""
+    col = pl.col
+    minutes = (col("procedure_end_at") - col("procedure_start_at")).dt.total_seconds() / 60
+    ratio = col("kap_gycm2") * 1000 / col("air_kerma_mgy")
+    bmi = col("weight_kg") / (col("height_cm") / 100) ** 2
+    ultrasound_only = (col("modality") == "ultrasound") & ~col("second_modality").is_in(
+        ["CT", "fluoroscopy"]
+    ).fill_null(False)
+    plain_xray = (col("modality") == "fluoroscopy") & col("second_modality").ne_missing("CT")
+    plain_ct = (col("modality") == "CT") & col("second_modality").ne_missing("fluoroscopy")
+    stamps = [n for n in layout.fields if polars_type(n) == pl.Datetime]
+    order = ("arrived_at", "room_in_at", "procedure_start_at", "procedure_end_at", "room_out_at")
+    given = [name for name in order if name in layout.fields]
+    products = [n for n in ("kap_gycm2", "dlp_mgycm") if n in layout.fields]
+    rules = {
+        "age_implausible": (col("age_years") < 0) | (col("age_years") > 120),
+        "weight_implausible": (col("weight_kg") < 2) | (col("weight_kg") > 300),
+        "height_implausible": (col("height_cm") < 40) | (col("height_cm") > 220),
+        "bmi_implausible": (bmi < 10) | (bmi > 80),
+        "unit_suspect": (ratio < 10) | (ratio > 1600),
+        "unit_misprint": _any(to.misprinted(col(f"t_{n}"), layout.unit(n)) for n in products),
+        "kap_window": (col("kap_gycm2") > 0) & ~col("kap_gycm2").is_between(0.001, 1000),
+        "air_kerma_window": (col("air_kerma_mgy") > 0)
+        & ~col("air_kerma_mgy").is_between(0.01, 15_000),
+        "fluoro_time_window": (col("fluoro_time_s") > 0)
+        & ~col("fluoro_time_s").is_between(1, 10_800),
+        "dlp_window": (col("dlp_mgycm") > 0) & ~col("dlp_mgycm").is_between(0.5, 20_000),
+        "ctdi_vol_window": (col("ctdi_vol_mgy") > 0) & ~col("ctdi_vol_mgy").is_between(0.1, 2000),
+        "kap_zero": (col("kap_gycm2") == 0) & (col("fluoro_time_s") > 0),
+        "index_modality": (plain_xray & col("dose_index").is_in(["ctdi_vol", "ssde"]))
+        | (plain_ct & (col("dose_index") == "air_kerma")),
+        "dose_index_missing": col("dose_mgy").is_not_null() & col("dose_index").is_null(),
+        "ultrasound_zero_dose": ultrasound_only & _any(col(n) == 0 for n in IONISING),
+        "date_mismatch": col("performed_on") != col("procedure_start_at").dt.date(),
+        "duration_mismatch": (col("duration_min") - minutes).abs() > 1,
+        "duration_window": ~pl.coalesce("duration_min", minutes).is_between(0.001, 720),
+        "stamp_order": _any(col(a) > col(b) for a, b in pairwise(given)),
+        "dst_gap": _any(to.in_gap(col(n), layout.zone) for n in stamps),
+        "pain_scale_missing": col("pain_scale").is_null()
+        & _any(col(n).is_not_null() for n in PAIN),
+    }
+    return {name: rule.fill_null(False) for name, rule in rules.items()}
+
+
+def _any(parts: Iterator[pl.Expr]) -> pl.Expr:
+    """Say where any part holds; nowhere without parts."""
+    listed = list(parts)
+    return pl.any_horizontal(*listed) if listed else pl.lit(False)
+
+
+def _derive(layout: Layout, frame: pl.LazyFrame, key: bytes) -> pl.LazyFrame:
+    """Add flags and the derived columns; set aside what is implausible."""
+    col, names = pl.col, list(FLAGS)
+    rules = _flag_rules(layout)
+    bits = [(rule.cast(pl.Int64) * (1 << names.index(name))) for name, rule in rules.items()]
+    frame = frame.with_columns(
+        mask=pl.sum_horizontal(*bits),
+        procedure_code=to.lookup(col("procedure_name"), procedures.code, pl.String()),
+        patient_key=to.lookup(col("patient_id"), lambda v: to.pseudonym(v, key), pl.String()),
+        extra=to.extra_json(layout.further),
+        said_test=layout.is_test(),
+    )
+    minutes = (col("procedure_end_at") - col("procedure_start_at")).dt.total_seconds() / 60
+    is_test = (
+        col("said_test")
+        | col("is_test").fill_null(False)
+        | (col("procedure_code") == "QA").fill_null(False)
+    )
+    frame = frame.with_columns(
+        *(pl.when(~rules[flag]).then(col(name)).alias(name) for name, flag in _SET_ASIDE.items()),
+        is_test=is_test,
+        duration_min=pl.coalesce("duration_min", pl.when(minutes >= 0).then(minutes)),
+        dose_index=pl.when(col("dose_mgy").is_not_null()).then(
+            col("dose_index").fill_null("unspecified")
+        ),
+        updated_at=col("updated_at")
+        .dt.replace_time_zone(layout.zone, ambiguous="earliest", non_existent="null")
+        .dt.convert_time_zone("UTC"),
+        mask=col("mask") + is_test.cast(pl.Int64) * (1 << names.index("test_patient")),
+    )
+    return _last(frame)
+
+
+def _last(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Add what depends on values that were cleared, and the flags as a list."""
+    col, known = pl.col, procedures.catalogue()
+    codes = list(known)
+    bmi = col("weight_kg") / (col("height_cm") / 100) ** 2
+    family = [known[code].family for code in codes]
+    region = [known[code].region for code in codes]
+    zero = (col("mask") // (1 << list(FLAGS).index("ultrasound_zero_dose"))) % 2 == 1
+    return frame.with_columns(
+        *(pl.when(~zero).then(col(n)).alias(n) for n in IONISING),
+        bmi=pl.when(bmi.is_between(10, 80)).then(bmi),
+        procedure_family=col("procedure_code").replace_strict(
+            codes, family, default=None, return_dtype=pl.String
+        ),
+        region=col("procedure_code").replace_strict(
+            codes, region, default=None, return_dtype=pl.String
+        ),
+        flags=_flag_list(col("mask")),
+        source_line=col(LINE).cast(pl.Int64),
+    )
+
+
+def _flag_list(mask: pl.Expr) -> pl.Expr:
+    """Turn the bits of a number into the list of flags."""
+    names = list(FLAGS)
+
+    def batch(masks: pl.Series) -> pl.Series:
+        distinct = masks.unique()
+        lists = [[n for i, n in enumerate(names) if value >> i & 1] for value in distinct.to_list()]
+        table = pl.DataFrame(
+            {"mask": distinct, "flags": pl.Series(lists, dtype=pl.List(pl.String))}
+        )
+        found = pl.DataFrame({"mask": masks}).join(
+            table, on="mask", how="left", maintain_order="left"
+        )
+        return found["flags"]
+
+    return mask.map_batches(batch, return_dtype=pl.List(pl.String), is_elementwise=True)
+
+
+def split(
+    layout: Layout, checked: pl.LazyFrame, out: Path, key: bytes
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Write the good rows; return the bad ones and the raw values of the good, in one pass."""
+    schema = staged_schema()
+    good = _derive(layout, checked.filter(~pl.col("bad")), key).select(
+        pl.col(name).cast(kind) for name, kind in schema.items()
+    )
+    texts = [f"t_{name}" for name in layout.fields]
+    bad = checked.filter("bad").select(
+        LINE, PROBLEM, *layout.table.columns, *texts, *(pl.col(n) for n in FIELDS)
+    )
+    _, bad_rows, raw_rows = pl.collect_all(
+        [good.sink_parquet(out, lazy=True, compression="lz4"), bad, _raw(layout, checked)],
+        engine="streaming",
+    )
+    return bad_rows, raw_rows
+
+
+def _raw(layout: Layout, checked: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the texts of unit-bearing columns of good rows where they must be kept."""
+    sent = [name for name in QUANTITIES if name in layout.fields]
+    rules = _flag_rules(layout)
+    kept = {name: layout.is_raw(name) for name in sent}
+    for name in _SET_ASIDE:
+        if name in kept:
+            kept[name] |= rules[_SET_ASIDE[name]]
+    raw = checked.filter(~pl.col("bad")).select(
+        LINE, *(pl.when(keep).then(pl.col(f"t_{name}")).alias(name) for name, keep in kept.items())
+    )
+    return raw.filter(_any(pl.col(name).is_not_null() for name in sent))
+
+
+def raw_values(layout: Layout, raw: pl.DataFrame, source: SourceFile) -> pl.DataFrame:
+    """Return the unit-bearing values as they were sent, one row a value."""
+    parts = []
+    for name in raw.columns[1:]:
+        column_unit = layout.unit(name)
+        unit = pl.col("text").str.extract(r"\d\s*([^\d\s.,:+-][^\d].*|[^\d\s.,:+-])$", 1)
+        part = raw.select(source_line=LINE, text=name).drop_nulls("text")
+        parts.append(
+            part.select(
+                pl.col("source_line").cast(pl.Int64),
+                pl.lit(name).alias("field"),
+                "text",
+                pl.coalesce(unit, pl.lit(column_unit, dtype=pl.String)).alias("unit"),
+                pl.concat_str(pl.lit(f"{layout.profile.kind} {source.name}:"), "source_line").alias(
+                    "source"
+                ),
+            )
+        )
+    return pl.concat([pl.DataFrame(schema=RAW_VALUE), *parts])
+
+
+def unmapped(procedures_file: Path) -> pl.DataFrame:
+    """Count the procedure names without a code, with suggestions for a person."""
+    counts = (
+        pl.scan_parquet(procedures_file)
+        .filter(pl.col("procedure_code").is_null() & pl.col("procedure_name").is_not_null())
+        .group_by(name="procedure_name")
+        .agg(count=pl.len().cast(pl.Int64))
+        .sort("count", "name", descending=[True, False])
+        .collect(engine="streaming")
+    )
+    similar = [procedures.suggestions(name) for name in counts["name"].head(1000)]
+    similar += [[]] * (counts.height - len(similar))
+    column = pl.Series("suggestions", similar, dtype=pl.List(pl.String))
+    return counts.with_columns(column).match_to_schema(UNMAPPED)
+
+
+def reject(layout: Layout, bad: pl.DataFrame, key: bytes) -> pl.DataFrame:
+    """Word the reasons of the rows that the gate held back."""
+    parts = [pl.DataFrame(schema=REJECTED)]
+    for start in range(0, bad.height, _REASON_BATCH):
+        rows = [
+            _reject_row(layout, row, key)
+            for row in bad.slice(start, _REASON_BATCH).iter_rows(named=True)
+        ]
+        parts.append(pl.DataFrame(rows, schema=REJECTED, orient="row"))
+    return pl.concat(parts)
+
+
+def _reject_row(layout: Layout, row: dict[str, Any], key: bytes) -> tuple[Any, ...]:
+    """Return one refused row: line, text, reasons, rules, site, accession number."""
+    values = {n: _value(row, n) for n in FIELDS}
+    told, rules = reasons(values)
+    if row[PROBLEM] is not None:
+        rule, _, reason = row[PROBLEM].partition(MARK)
+        told, rules = [reason], [rule]
+    told = [_in_the_files_words(layout, reason) for reason in told]
+    return row[LINE], raw_text(layout, row, key), told, rules, row["site"], row["accession_number"]
+
+
+def _value(row: dict[str, Any], name: str) -> Any:
+    """Return a column's canonical value, or its text where it has none."""
+    typed = row[name]
+    return typed if typed is not None else row.get(f"t_{name}")
+
+
+def _in_the_files_words(layout: Layout, reason: str) -> str:
+    """Add the file's own column name where it differs from the log's."""
+    name, _, rest = reason.partition(": ")
+    header = layout.header_of(name)
+    return reason if header == name else f"{name} ('{header}'): {rest}"
+
+
+def raw_text(layout: Layout, row: dict[str, Any], key: bytes) -> str:
+    """Return the row as it stood, with identifier columns pseudonymised."""
+    cells = []
+    for place in layout.table.columns:
+        value = row[place]
+        if value and place in layout.identifiers:
+            value = f"pseudonym:{to.pseudonym(value.strip(), key)[:16]}"
+        cells.append(value)
+    while cells and cells[-1] is None:
+        cells.pop()
+    line = io.StringIO()
+    csv.writer(line, delimiter=layout.table.delimiter, lineterminator="").writerow(cells)
+    return line.getvalue()

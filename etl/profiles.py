@@ -1,0 +1,199 @@
+"""Site layouts: which column of a file is which column of the log, recognised by the header."""
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from etl import units
+from etl.contract import ProcedureRow, unit_of
+from etl.words import word_map
+
+SHIPPED = Path(__file__).parent / "profiles"
+
+
+class ProfileError(ValueError):
+    """A profile file that cannot be used; the message names file, entry and remedy."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Origin(_Strict):
+    """Where a column of the log comes from: a column of the file, or several joined by a blank."""
+
+    columns: tuple[str, ...] = Field(min_length=1)
+    unit: str | None = None
+    clock: Literal["mm:ss", "hh:mm"] | None = None
+    first_of: bool = Field(False, description="take the first that is filled instead of joining")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        """Accept a bare column name, or ``column`` for one column."""
+        if isinstance(value, str):
+            return {"columns": [value]}
+        if isinstance(value, dict) and "column" in value:
+            return {k: v for k, v in value.items() if k != "column"} | {
+                "columns": [value["column"]]
+            }
+        return value
+
+
+class TestRule(_Strict):
+    """How a file marks test patients and phantoms."""
+
+    not_empty: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    pattern: str = r"(?i)(^|[^a-z])(phantom|physics|qa|test|quality ?control)([^a-z]|$)"
+
+
+class Refuse(_Strict):
+    """Rows that are none, recognised by the start of a cell."""
+
+    column: str
+    starts_with: str
+    reason: str
+
+
+class Blocks(_Strict):
+    """Repeated groups of columns, one an acquisition; ``{n}`` counts from 1."""
+
+    prefix: str
+    dialect: Literal["openrem_ct", "openrem_rf"]
+
+
+class Profile(_Strict):
+    """One layout of files."""
+
+    name: str
+    title: str = ""
+    kind: Literal["log", "report"] = "log"
+    dialect: Literal["openrem_ct", "openrem_rf"] | None = None
+    requires: tuple[str, ...] = Field(description="columns by which the header is recognised")
+    optional: tuple[str, ...] = ()
+    decimal: Literal[".", ","] | None = None
+    time_zone: str | None = None
+    default_site: str | None = None
+    missing: tuple[str, ...] = ()
+    date_formats: tuple[str, ...] = ()
+    datetime_formats: tuple[str, ...] = ()
+    columns: dict[str, Origin]
+    words: dict[str, dict[str, str]] = {}
+    constants: dict[str, str] = {}
+    identifiers: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    test: TestRule = TestRule()
+    refuse: tuple[Refuse, ...] = ()
+    #: Pattern of repeated column groups, with their number as its group.
+    extend_long_rows: str | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> "Profile":
+        """Refuse names, words and units that the log does not have."""
+        for field in (*self.columns, *self.words, *self.constants):
+            if field not in ProcedureRow.model_fields:
+                raise ValueError(f"'{field}' is no column of the log (docs/columns.md)")
+        for field, added in self.words.items():
+            word_map(field, added)
+        for field, origin in self.columns.items():
+            canonical = unit_of(ProcedureRow.model_fields[field])
+            if origin.unit and (not canonical or units.factor(origin.unit, canonical) is None):
+                raise ValueError(f"{field}: unit '{origin.unit}' is not one of {canonical}")
+        re.compile(self.test.pattern)
+        return self
+
+    def fits(self, header: Sequence[str]) -> bool:
+        """Say whether a header has all columns by which this layout is recognised."""
+        names = {plain(name) for name in header}
+        return all(plain(name) in names for name in self.requires)
+
+
+def plain(name: str) -> str:
+    """Return a column name without case, outer blanks and repeated blanks."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+@cache
+def load(folder: Path) -> tuple[Profile, ...]:
+    """Read every profile of a folder, by name."""
+    return tuple(_read(path) for path in sorted(folder.glob("*.toml")))
+
+
+def _read(path: Path) -> Profile:
+    try:
+        return Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ProfileError(f"{path.name}: no TOML that can be read: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "profile"
+        raise ProfileError(f"{path.name}: {where}: {first['msg']}") from error
+
+
+def recognise(header: Sequence[str], own: Path | None) -> Profile | None:
+    """Return the layout of a header: a site's own first, then the shipped, then the plain log."""
+    for folder in (own, SHIPPED):
+        fitting = [p for p in (load(folder) if folder else ()) if p.fits(header)]
+        if fitting:
+            return max(fitting, key=lambda profile: len(profile.requires))
+    return canonical(header)
+
+
+#: Short names of quantities that may stand with a unit in brackets: ``KAP (cGy·cm²)``.
+_SHORT = {
+    "kap": "kap_gycm2", "dap": "kap_gycm2", "pka": "kap_gycm2", "air kerma": "air_kerma_mgy",
+    "ka,r": "air_kerma_mgy", "reference air kerma": "air_kerma_mgy", "dose": "dose_mgy",
+    "dlp": "dlp_mgycm", "ctdivol": "ctdi_vol_mgy", "ctdi vol": "ctdi_vol_mgy",
+    "ssde": "ssde_mgy", "peak skin dose": "peak_skin_dose_mgy", "fluoro time": "fluoro_time_s",
+    "fluoroscopy time": "fluoro_time_s", "duration": "duration_min", "weight": "weight_kg",
+    "height": "height_cm", "age": "age_years",
+}  # fmt: skip
+_BRACKET = re.compile(r"^(?P<name>.+?)\s*[(\[](?P<unit>[^)\]]+)[)\]]$")
+
+
+def field_of(name: str) -> tuple[str, str | None] | None:
+    """Return the log's column that a header names, and the unit in its brackets."""
+    found = _BRACKET.match(plain(name))
+    bare, unit = (found["name"], found["unit"]) if found else (plain(name), None)
+    joined = bare.replace(" ", "_")
+    if joined in ProcedureRow.model_fields:
+        return joined, unit
+    short = _SHORT.get(bare.replace("_", " "))
+    return (short, unit) if short and unit else None
+
+
+def canonical(header: Sequence[str]) -> Profile | None:
+    """Return the layout of a log that needs no profile, or none."""
+    columns: dict[str, Any] = {}
+    for name in header:
+        found = field_of(name)
+        if found is None:
+            continue
+        field, unit = found
+        if field in columns:
+            raise ProfileError(
+                f"columns '{columns[field]['columns'][0]}' and '{name}' both mean {field}: keep one"
+            )
+        columns[field] = {"columns": [name], "unit": unit}
+    if missing_columns(columns):
+        return None
+    try:
+        return Profile(name="log", title="procedure log", requires=(), columns=columns)
+    except ValidationError as error:
+        raise ProfileError(f"{error.errors()[0]['msg']}; correct the header") from error
+
+
+def missing_columns(fields: Iterable[str]) -> list[str]:
+    """Return what a log cannot do without among its columns."""
+    have = set(fields)
+    lacking = [] if "modality" in have else ["modality"]
+    if not have & {"performed_on", "procedure_start_at"}:
+        lacking.append("performed_on (or procedure_start_at)")
+    return lacking

@@ -1,0 +1,327 @@
+"""Delimited text: a quick way for tidy files, a careful one for the rest, with the same rows."""
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from etl.profiles import recognise
+from etl.sources.base import LINE, MARK, PROBLEM, RefusalError, Table, tidy_header
+from warehouse.settings import Settings
+
+_CHUNK = 8 * 2**20
+_LONGEST_LINE = 2**20
+_BATCH = 50_000
+_DELIMITERS = (",", ";", "\t", "|")
+_UNICODE_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_QUOTED = r'"(?:[^"]|"")*"'
+_WHOLE_CELLS = r'^(?:[^"D]*|"(?:[^"]|"")*")(?:D(?:[^"D]*|"(?:[^"]|"")*"))*\r?$'
+_COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
+
+
+@dataclass(frozen=True)
+class Census:
+    """What a pass over the bytes of a file counted."""
+
+    lines: int
+    quotes: int
+    commas: int
+    returns: int
+    utf8: bool
+    non_ascii: bool
+
+
+def inflate(path: Path, work_dir: Path) -> Path:
+    """Unpack a .gz or .zst file into the work folder; other files stay where they are."""
+    kind = _COMPRESSED.get(path.suffix.lower())
+    if kind is None:
+        return path
+    target = work_dir / f"inflated-{path.stem}"
+    try:
+        with pa.input_stream(str(path), compression=kind) as packed, target.open("wb") as plain:
+            while block := packed.read(_CHUNK):
+                plain.write(block)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise RefusalError(f"cannot be unpacked: {error}; send the file again") from error
+    return target
+
+
+def read(path: Path, work_dir: Path, settings: Settings) -> Table:
+    """Read delimited text as a table of text."""
+    path = _utf8(path, work_dir)
+    census = _count(path)
+    if not census.utf8:
+        return _careful(path, settings, work_dir)
+    delimiter, names = _header(path)
+    header = tidy_header(names)
+    if not _tidy(path, census, delimiter):
+        return _careful(path, settings, work_dir)
+    quote = '"' if census.quotes else None
+    frame = pl.scan_csv(
+        path,
+        separator=delimiter,
+        quote_char=quote,
+        infer_schema=False,
+        new_columns=[f"c{i}" for i in range(len(header))],
+        row_index_name=LINE,
+        row_index_offset=2,
+        glob=False,
+    ).with_columns(pl.lit(None, dtype=pl.String).alias(PROBLEM))
+    return Table(header, frame, delimiter, may_hold_comma=_commas_in_cells(census, delimiter))
+
+
+def _commas_in_cells(census: Census, delimiter: str) -> bool:
+    """Say whether a cell may hold a comma: a quoted one, or any where another delimiter is used."""
+    return census.quotes > 0 if delimiter == "," else census.commas > 0
+
+
+def _utf8(path: Path, work_dir: Path) -> Path:
+    """Return the file as UTF-8 without a mark; Unicode with a byte order mark is converted."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    marked = (coding for mark, coding in _UNICODE_MARKS.items() if head.startswith(mark))
+    encoding = next(marked, "utf-8-sig")
+    if encoding == "utf-8-sig":
+        return path
+    target = work_dir / f"utf8-{path.name}"
+    try:
+        with (
+            path.open("r", encoding=encoding, newline="") as source,
+            target.open("w", encoding="utf-8", newline="") as out,
+        ):
+            while block := source.read(_CHUNK):
+                out.write(block)
+    except UnicodeError as error:
+        raise RefusalError(
+            f"is not the {encoding} that its first bytes announce: {error}"
+        ) from error
+    return target
+
+
+def _count(path: Path) -> Census:
+    """Count what decides how a file is read, and refuse what is no text table."""
+    lines = quotes = commas = returns = since_line = 0
+    valid, non_ascii, last = True, False, b""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as file:
+        while block := file.read(_CHUNK):
+            if b"\0" in block:
+                line = lines + block[: block.index(b"\0")].count(b"\n") + 1
+                raise RefusalError(
+                    f"line {line} holds a NUL byte: no text file, or a damaged one; export it again"
+                )
+            lines += block.count(b"\n")
+            quotes += block.count(b'"')
+            commas += block.count(b",")
+            returns += block.count(b"\r")
+            since_line = _since_line(block, since_line)
+            non_ascii = non_ascii or not block.isascii()
+            valid = valid and _decodes(decoder, block)
+            last = block
+    if not last.strip() and lines <= 1 and not quotes:
+        raise RefusalError("is empty: export it again")
+    valid = valid and _decodes(decoder, b"", final=True)
+    return Census(lines + (not last.endswith(b"\n")), quotes, commas, returns, valid, non_ascii)
+
+
+def _since_line(block: bytes, before: int) -> int:
+    """Return the bytes since the last line end; refuse a line that no table has."""
+    first = min((at for at in (block.find(b"\n"), block.find(b"\r")) if at >= 0), default=-1)
+    if before + (first if first >= 0 else len(block)) > _LONGEST_LINE and first != 0:
+        raise RefusalError(
+            f"has a line of more than {_LONGEST_LINE:,} characters: one row per line is needed; "
+            "export it again with line ends"
+        )
+    end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+    return before + len(block) if end < 0 else len(block) - end - 1
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool = False) -> bool:
+    """Say whether a block continues valid UTF-8."""
+    try:
+        decoder.decode(block, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _header(path: Path) -> tuple[str, list[str]]:
+    """Return the delimiter and the column names of the first row."""
+    with path.open("r", encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        lines = file.read(_LONGEST_LINE)
+    if lines.lower().startswith("sep=") and len(lines) > 4:
+        raise RefusalError("starts with a 'sep=' line: remove it, the delimiter is recognised")
+    best: tuple[int, str, list[str]] | None = None
+    for delimiter in _DELIMITERS:
+        try:
+            names = next(csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter), [])
+        except csv.Error as error:
+            raise RefusalError(f"its first row cannot be read: {error}") from error
+        if best is None or len(names) > best[0]:
+            best = len(names), delimiter, names
+    assert best is not None
+    if not any(name.strip() for name in best[2]):
+        raise RefusalError("its first line is blank: the first line must name the columns")
+    return best[1], best[2]
+
+
+def _tidy(path: Path, census: Census, delimiter: str) -> bool:
+    """Say whether the quick reader gets every row and line number right."""
+    if census.returns and census.returns != census.lines - 1 and census.returns != census.lines:
+        return False
+    return _fits(path, delimiter, quotes=census.quotes > 0)
+
+
+def _fits(path: Path, delimiter: str, *, quotes: bool) -> bool:
+    """Say whether quotes stand only around whole cells of one line, and no row is too long."""
+    line = pl.col("line")
+    cells = line.str.replace_all(_QUOTED, "") if quotes else line
+    count = cells.str.count_matches(delimiter, literal=True)
+    legal = line.str.contains(_WHOLE_CELLS.replace("D", re.escape(delimiter)))
+    checked = pl.scan_lines(path).select(
+        first=count.first(), most=count.max(), legal=legal.all() if quotes else pl.lit(True)
+    )
+    row = checked.collect(engine="streaming").row(0, named=True)
+    return row["legal"] and row["most"] <= row["first"]
+
+
+def _careful(path: Path, settings: Settings, work_dir: Path) -> Table:
+    """Read row by row: any quoting, ragged rows, mixed encodings, exact line numbers."""
+    delimiter, _ = _header(path)
+    with path.open("rb") as file:
+        encodings = _encodings(file)
+    rows = _rows(path, delimiter, encodings)
+    first = next(rows, None)
+    if first is None:
+        raise RefusalError("is empty: export it again")
+    header = tidy_header(first[1])
+    profile = recognise(header, settings.profiles_dir)
+    pattern = profile.extend_long_rows if profile else None
+    folder = work_dir / f"rows-{path.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if pattern:
+        longest = max((len(cells) for _, cells, _ in _rows(path, delimiter, encodings)), default=0)
+        header = extend(header, longest, pattern)
+    _write(rows, len(header), folder)
+    return Table(header, pl.scan_parquet(folder / "*.parquet"), delimiter)
+
+
+def extend(header: tuple[str, ...], longest: int, pattern: str) -> tuple[str, ...]:
+    """Repeat the last group of columns until the longest row fits."""
+    numbers = [int(m[1]) for name in header if (m := re.match(pattern, name))]
+    if not numbers or longest <= len(header):
+        return header
+    last = max(numbers)
+    group = [name for name in header if (m := re.match(pattern, name)) and int(m[1]) == last]
+    names = list(header)
+    while len(names) < longest:
+        last += 1
+        names += [re.sub(r"\d+", str(last), name, count=1) for name in group]
+    return tuple(names)
+
+
+def _encodings(file: io.BufferedReader) -> str:
+    """Return ``utf-8``, ``cp1252``, or ``mixed`` for a file that has lines of both."""
+    as_utf8 = other = 0
+    for line in file:
+        if line.isascii():
+            continue
+        try:
+            line.decode("utf-8")
+            as_utf8 += 1
+        except UnicodeDecodeError:
+            other += 1
+    if not other:
+        return "utf-8"
+    return "mixed" if as_utf8 else "cp1252"
+
+
+def _rows(path: Path, delimiter: str, encoding: str) -> Iterator[tuple[int, list[str], str | None]]:
+    """Yield (first physical line, cells, problem) of each row that is not blank."""
+    codec = "utf-8-sig" if encoding != "cp1252" else "cp1252"
+    errors = "surrogateescape" if encoding != "cp1252" else "cp1252_or_latin1"
+    with path.open("r", encoding=codec, errors=errors, newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter)
+        line = 1
+        try:
+            for cells in reader:
+                if cells:
+                    yield line, *_clean(cells)
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise RefusalError(
+                f"line {line}: {error}; look for a quote that is never closed"
+            ) from error
+
+
+def _clean(cells: list[str]) -> tuple[list[str], str | None]:
+    """Return the cells as valid text, and what is wrong with their encoding."""
+    bad = [at for at, cell in enumerate(cells) if not cell.isascii() and _broken(cell)]
+    if not bad:
+        return cells, None
+    shown = [_as_cp1252(cell) if at in bad else cell for at, cell in enumerate(cells)]
+    return shown, (
+        f"encoding{MARK}column {bad[0] + 1}: bytes that are not UTF-8 in a file that elsewhere is: "
+        f"'{shown[bad[0]]}': save the whole file as UTF-8"
+    )
+
+
+def _broken(cell: str) -> bool:
+    return any("\udc80" <= char <= "\udcff" for char in cell)
+
+
+def _as_cp1252(cell: str) -> str:
+    """Read the bytes of a cell that is no UTF-8 as cp1252, to show it."""
+    raw = cell.encode("utf-8", "surrogateescape")
+    return raw.decode("cp1252", "replace")
+
+
+def _latin1(error: UnicodeError) -> tuple[str, int]:
+    """Read the five bytes that cp1252 leaves undefined as Latin-1."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+codecs.register_error("cp1252_or_latin1", _latin1)
+
+
+def _write(rows: Iterator[tuple[int, list[str], str | None]], width: int, folder: Path) -> None:
+    """Write rows as Parquet parts; short rows are padded, long ones marked."""
+    schema = {LINE: pl.Int64, PROBLEM: pl.String} | {f"c{i}": pl.String for i in range(width)}
+    batch: list[list[object]] = []
+    part = 0
+
+    def flush() -> None:
+        nonlocal part
+        pl.DataFrame(batch, schema=schema, orient="row").write_parquet(
+            folder / f"{part:06}.parquet", compression="lz4"
+        )
+        part += 1
+        batch.clear()
+
+    for line, cells, wrong in rows:
+        problem = wrong
+        if len(cells) > width and any(cells[width:]):
+            problem = (
+                f"long_row{MARK}the row has {len(cells)} cells, the header {width} columns: "
+                f"'{cells[width]}' belongs to none: quote cells that hold the delimiter"
+            )
+            cells = [*cells[: width - 1], "\x1e".join(cells[width - 1 :])]
+        kept = [cell or None for cell in cells[:width]]
+        batch.append([line, problem, *kept, *([None] * (width - len(kept)))])
+        if len(batch) >= _BATCH:
+            flush()
+    flush()
