@@ -78,7 +78,7 @@ def g_chart(
 
     Notes
     -----
-    Benneyan 2001, doi 10.1023/A:1012931622195; ``P(X > x) = (1 − p)^(x + 1)`` with
+    Benneyan 2001, Health Care Management Science 4:305; ``P(X > x) = (1 − p)^(x + 1)`` with
     ``p = 1/(mean + 1)``. Points below the lower limit are events too close together; where the
     limit is below 0 there is none, and eight in a row below the median are the signal.
     """

@@ -5,7 +5,7 @@ Mann–Kendall and Newey–West reject far too often on autocorrelated dose seri
 0.3 at a nominal 0.05 in simulation), Yue–Wang even without autocorrelation; they are not offered.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from analytics.autocorrelation import MAX_RHO, design_correction, lag1, line_correction
+from analytics.guards import not_computable
+from analytics.rank_trend import mann_kendall, mann_kendall_prewhitened, sen_slope
 from analytics.results import Estimate, NotComputable, TestResult
 
 Array = NDArray[np.float64]
 MIN_MONTHS = 8
 MIN_SEASONAL_MONTHS = 24
-#: Largest autocorrelation used: above it a series of this length says nothing about its slope.
-MAX_RHO = 0.98
 
 
 @dataclass(frozen=True)
@@ -96,19 +97,20 @@ def prais_winsten(
     n, p = x.shape
     reason = _unusable(t, values, n - p)
     if reason:
-        return NotComputable(f"cannot be computed, because {reason}", int(n))
+        return not_computable(reason, int(n))
     if np.linalg.matrix_rank(x) < p:
-        return NotComputable("cannot be computed, because the columns depend on each other", n)
-    correct = _line_correction(n) if line else _design_correction(t, x)
+        return not_computable("the columns depend on each other", n)
+    correct = line_correction(n) if line else design_correction(t, x)
     rho, beta = 0.0, _least_squares(x, values)
     for _ in range(8):
-        rho = float(np.clip(correct(_lag1(t, values - x @ beta)), 0.0, MAX_RHO))
+        rho = float(np.clip(correct(lag1(t, values - x @ beta)), 0.0, MAX_RHO))
         beta = _least_squares(*_transform(t, x, values, rho))
     if np.allclose(values, x @ beta, rtol=0, atol=1e-12 * max(1.0, float(np.abs(values).max()))):
-        return NotComputable("cannot be computed, because the values have no variation left", n)
+        return not_computable("the values have no variation left", n)
     coefficients = _coefficients(*_transform(t, x, values, rho), beta, level)
-    lag1 = _lag1(t, values - x @ beta)
-    return PraisWinsten(coefficients, rho, lag1, tuple(map(float, x @ beta)), n)
+    return PraisWinsten(
+        coefficients, rho, lag1(t, values - x @ beta), tuple(map(float, x @ beta)), n
+    )
 
 
 def _least_squares(x: Array, y: Array) -> Array:
@@ -125,37 +127,6 @@ def _unusable(t: Array, y: Array, df: int) -> str | None:
     if (np.diff(t) <= 0).any():
         return "the times do not increase"
     return None
-
-
-def _lag1(t: Array, residuals: Array) -> float:
-    """Lag-1 autocorrelation over the neighbours that are one period apart."""
-    next_door = np.diff(t) == 1
-    residuals = residuals - residuals.mean()
-    power = float(residuals @ residuals)
-    if power == 0 or not next_door.any():
-        return 0.0
-    product = float((residuals[1:] * residuals[:-1])[next_door].sum())
-    return product / power * (t.size - 1) / int(next_door.sum())
-
-
-def _line_correction(n: int) -> Callable[[float], float]:
-    return lambda r: (n * r + 2) / (n - 4)
-
-
-def _design_correction(t: Array, x: Array) -> Callable[[float], float]:
-    """Return the inverse of rho → E[lag-1 r of the residuals], as a ratio of expectations."""
-    grid = np.linspace(0.0, MAX_RHO, 50)
-    apart = np.abs(t[:, None] - t[None, :])
-    annihilator = np.eye(t.size) - x @ np.linalg.pinv(x)
-    next_door = np.diff(t) == 1
-    scale = (t.size - 1) / max(int(next_door.sum()), 1)
-    expected = np.empty(grid.size)
-    for i, rho in enumerate(grid):
-        covariance = annihilator @ rho**apart @ annihilator
-        product = np.diagonal(covariance, 1)[next_door].sum()
-        expected[i] = product / np.trace(covariance) * scale
-    rising = np.maximum.accumulate(expected)
-    return lambda r: float(np.interp(r, rising, grid))
 
 
 def _transform(t: Array, x: Array, y: Array, rho: float) -> tuple[Array, Array]:
@@ -230,9 +201,7 @@ def dose_trend(
     time = np.array([month_number(m) for m in used], dtype=float)
     n = len(used)
     if n < MIN_MONTHS:
-        return NotComputable(
-            f"cannot be computed, because {n} months with a value are fewer than {MIN_MONTHS}", n
-        )
+        return not_computable(f"{n} months with a value are fewer than {MIN_MONTHS}", n)
     seasonal = n >= MIN_SEASONAL_MONTHS
     logs = np.log(y)
     fit = prais_winsten(time, logs, _seasonal_design(time) if seasonal else None, level)
@@ -284,131 +253,3 @@ def _sen_percent(time: Array, logs: Array, level: float) -> Estimate | NotComput
     low, high = (None if b is None else percent_a_year(b) for b in (sen.low, sen.high))
     value = percent_a_year(sen.value)
     return Estimate(value, low, high, sen.n, "Sen's slope of log", "%/year", level)
-
-
-def sen_slope(
-    y: ArrayLike, time: ArrayLike | None = None, level: float = 0.95
-) -> Estimate | NotComputable:
-    """Estimate the median of all pairwise slopes, with Sen's interval.
-
-    Parameters
-    ----------
-    y
-        (n,) values in order of time; NaN is left out.
-    time
-        (n,) strictly increasing; by default 1, 2, 3 …
-
-    Notes
-    -----
-    Sen 1968, doi 10.1080/01621459.1968.10480934; interval from the tie-corrected variance of
-    Kendall's S, ranks rounded as R's ``trend::sens.slope`` does.
-    """
-    values = np.asarray(y, dtype=float)
-    t = np.arange(1.0, values.size + 1) if time is None else np.asarray(time, dtype=float)
-    kept = np.isfinite(values)
-    values, t = values[kept], t[kept]
-    n = values.size
-    if n < 3:
-        return NotComputable(f"cannot be computed, because {n} values are fewer than 3", n)
-    i, j = np.triu_indices(n, 1)
-    slopes = np.sort((values[j] - values[i]) / (t[j] - t[i]))
-    width = stats.norm.ppf((1 + level) / 2) * np.sqrt(_variance_of_s(values))
-    low = max(round((slopes.size - width) / 2), 1)
-    high = min(round((slopes.size + width) / 2 + 1), slopes.size)
-    return Estimate(
-        float(np.median(slopes)),
-        float(slopes[low - 1]),
-        float(slopes[high - 1]),
-        n,
-        "Sen's slope",
-        "per period",
-        level,
-    )
-
-
-def _variance_of_s(values: Array) -> float:
-    n = values.size
-    ties = np.unique(values, return_counts=True)[1]
-    full = n * (n - 1) * (2 * n + 5)
-    return float(full - (ties * (ties - 1) * (2 * ties + 5)).sum()) / 18
-
-
-def _kendall_s(values: Array) -> int:
-    """Return concordant minus discordant pairs; row by row, so memory stays linear."""
-    return sum(int(np.sign(values[i + 1 :] - values[i]).sum()) for i in range(values.size - 1))
-
-
-def mann_kendall(y: ArrayLike, method: str = "Mann–Kendall") -> TestResult | NotComputable:
-    """Test for a monotone trend, assuming independent values (rejects too often otherwise).
-
-    Mann 1945, doi 10.2307/1907187; ties in the variance, continuity correction. ``details`` has
-    ``S``, ``var_S`` and Kendall's ``tau``. R: ``trend::mk.test(x, continuity = TRUE)``.
-    """
-    values = np.asarray(y, dtype=float)
-    values = values[np.isfinite(values)]
-    n = values.size
-    if n < 3:
-        return NotComputable(f"cannot be computed, because {n} values are fewer than 3", n)
-    variance = _variance_of_s(values)
-    if variance == 0:
-        return NotComputable("cannot be computed, because the values have no variation", n)
-    s = _kendall_s(values)
-    ties = np.unique(values, return_counts=True)[1]
-    pairs = n * (n - 1) / 2
-    tau = s / np.sqrt(pairs * (pairs - (ties * (ties - 1)).sum() / 2))
-    return _normal_test(method, s, variance, n, {"tau": float(tau)})
-
-
-def _normal_test(
-    method: str, s: int, variance: float, n: int, details: dict[str, float]
-) -> TestResult:
-    z = (s - np.sign(s)) / np.sqrt(variance)
-    p_value = min(1.0, float(2 * stats.norm.sf(abs(z))))
-    return TestResult(method, float(z), p_value, n, details={"S": s, "var_S": variance, **details})
-
-
-def mann_kendall_prewhitened(time: ArrayLike, y: ArrayLike) -> TestResult | NotComputable:
-    """Test for a monotone trend after removing the lag-1 autocorrelation.
-
-    The autocorrelation is that of the series without its Sen slope, bias-corrected and floored
-    at 0; ``details['rho']`` is what was removed. Only neighbours one period apart are used.
-    """
-    t, values = np.asarray(time, dtype=float), np.asarray(y, dtype=float)
-    sen = sen_slope(values, t)
-    if isinstance(sen, NotComputable) or values.size < MIN_MONTHS:
-        n = int(values.size)
-        return NotComputable(f"cannot be computed, because {n} values are too few", n)
-    residuals = values - sen.value * t
-    rho = float(np.clip(_line_correction(values.size)(_lag1(t, residuals)), 0.0, MAX_RHO))
-    next_door = np.diff(t) == 1
-    white = (values[1:] - rho * values[:-1])[next_door]
-    result = mann_kendall(white, "Mann–Kendall, prewhitened")
-    if isinstance(result, TestResult):
-        result.details["rho"] = rho
-    return result
-
-
-def seasonal_mann_kendall(y: ArrayLike, period: int = 12) -> TestResult | NotComputable:
-    """Test for a monotone trend within each season, summed over independent seasons.
-
-    ``y`` has one value each period from its first season on, NaN where missing. Hirsch et al.
-    1982, doi 10.1029/WR018i001p00107. ``details['sen_slope']`` is the seasonal slope per period
-    cycle (per year for months). R: ``trend::smk.test(x, continuity = TRUE)``.
-    """
-    values = np.asarray(y, dtype=float)
-    n = int(np.isfinite(values).sum())
-    seasons = [values[i::period] for i in range(period)]
-    finite = [season[np.isfinite(season)] for season in seasons]
-    variance = sum(_variance_of_s(season) for season in finite if season.size > 1)
-    if variance == 0:
-        return NotComputable("cannot be computed, because no season has varying values", n)
-    s = sum(_kendall_s(season) for season in finite)
-    slopes = np.concatenate([_cycle_slopes(season) for season in seasons])
-    details = {"sen_slope": float(np.median(slopes))}
-    return _normal_test("Seasonal Mann–Kendall", s, variance, n, details)
-
-
-def _cycle_slopes(season: Array) -> Array:
-    cycle = np.flatnonzero(np.isfinite(season))
-    i, j = np.triu_indices(cycle.size, 1)
-    return (season[cycle[j]] - season[cycle[i]]) / (cycle[j] - cycle[i])
