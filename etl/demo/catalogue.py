@@ -1,6 +1,6 @@
 """What the demo departments have: rooms, people, procedures and their published doses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -25,15 +25,17 @@ class Room:
     cases_per_day: float
     busy: float = 1.0  #: how often it is staffed, relative to the others
     operators: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()  #: procedure codes, where a room is kept for some
 
 
 _NORTHGATE = ("Dr Abara", "Dr Bellini", "Dr Castro", "Dr Duarte", "Dr Eriksen", "Dr Farouk")
 _RIVERSIDE = ("Dr Grau", "Dr Horvat", "Dr Ito", "Dr Jansen")
+_SPINE = ("TFESI_L", "MBB_L", "FACET_L", "SIJ_INJ", "RFA_MB_L")
 _HARBOUR = ("Dr Kowal", "Dr Lemaire", "Dr Mbeki", "Dr Novak")
 
 ROOMS = (
     Room("Northgate", "NG", "NG Fluoro 1", "NG-XA-1", "fluoroscopy", 5, 1.0, _NORTHGATE),
-    Room("Northgate", "NG", "NG Fluoro 2", "NG-XA-2", "fluoroscopy", 8, 1.6, _NORTHGATE),
+    Room("Northgate", "NG", "NG Fluoro 2", "NG-XA-2", "fluoroscopy", 7, 1.8, _NORTHGATE, _SPINE),
     Room("Northgate", "NG", "NG CT 1", "NG-CT-1", "CT", 5, 1.0, _NORTHGATE),
     Room("Northgate", "NG", "NG US 1", "NG-US-1", "ultrasound", 5, 1.0, _NORTHGATE),
     Room("Riverside", "RV", "RV Fluoro 1", "RV-XA-1", "fluoroscopy", 5, 1.0, _RIVERSIDE),
@@ -45,6 +47,7 @@ ROOMS = (
 
 #: The most of its working days that a room of the demo is staffed.
 FULL = 0.85
+BUSIEST = max(room.busy for room in ROOMS)
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,10 @@ def plan(rows: int, end: date) -> Plan:
         days = Plan(ROOMS, start, end, 1.0).days
         copies = 1
         staffed = rows / (len(days) * per_day)
-        if staffed <= FULL / 1.6:
+        if staffed <= FULL / BUSIEST:
             break
     else:
-        copies = -(-rows // int(len(days) * per_day * FULL / 1.6))
+        copies = -(-rows // int(len(days) * per_day * FULL / BUSIEST))
         staffed = rows / (len(days) * per_day * copies)
     rooms = tuple(_copy(room, k) for k in range(1, copies + 1) for room in ROOMS)
     return Plan(rooms, start, end, staffed)
@@ -92,14 +95,12 @@ def _copy(room: Room, k: int) -> Room:
     if k == 1:
         return room
     prefix = f"{room.prefix}{k}"
-    return Room(
+    return replace(
+        room,
         site=f"{room.site} {k}",
         prefix=prefix,
         room=room.room.replace(room.prefix, prefix),
         device=room.device.replace(room.prefix, prefix),
-        modality=room.modality,
-        cases_per_day=room.cases_per_day,
-        busy=room.busy,
         operators=tuple(f"{name} {k}" for name in room.operators),
     )
 

@@ -59,9 +59,10 @@ def _complications(frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFram
     graded = pl.when(took_place & (pl.lit(pl.Series(rng.random(n))) > 0.06))
     level = pl.Series(rng.choice(5, n, p=SATISFACTION) + 1)
     answered = (pl.col("status") == "completed") & (pl.lit(pl.Series(rng.random(n))) < 0.65)
+    found = graded.then(pl.when(some).then(pl.lit(text)).otherwise(pl.lit("none")))
     return frame.with_columns(
-        complications=graded.then(pl.when(some).then(pl.lit(text)).otherwise(pl.lit("none"))),
-        complication_scale=pl.lit("CIRSE 2017"),
+        complications=found,
+        complication_scale=pl.when(found.is_not_null()).then(pl.lit("CIRSE 2017")),
         satisfaction=pl.when(answered).then(pl.lit(level)),
     )
 

@@ -9,7 +9,8 @@ import polars as pl
 from etl.demo.catalogue import months_before
 
 DROP_SITE, DROP_FACTOR, DROP_MONTHS = "Riverside", 0.75, 9
-DRIFT_ROOM, DRIFT_PER_MONTH, DRIFT_MONTHS = "NG Fluoro 2", 0.06, 9
+#: +10 % a month: so much that about 100 cases a month show it within three months.
+DRIFT_ROOM, DRIFT_PER_MONTH, DRIFT_MONTHS = "NG Fluoro 2", 0.10, 9
 UNIT_ROOM, UNIT_FACTOR, UNIT_DAYS, UNIT_MONTHS = "HB Fluoro 1", 100, 14, 5
 AIR_KERMA_KAP = ("air_kerma_mgy", "kap_gycm2")
 
@@ -227,4 +228,14 @@ def expected_hits(frame: pl.DataFrame) -> dict[str, list[str]]:
     ratio = pl.col("kap_gycm2") / (pl.col("air_kerma_mgy") / 1000)
     outside = frame.filter(~ratio.is_between(10, 1600))
     hits["kap_per_air_kerma_outside_10_1600_cm2"] = outside["accession_number"].to_list()
+    hits["patient_air_kerma_over_5_gy_in_183_days"] = _patient_sums(frame)
     return hits
+
+
+def _patient_sums(frame: pl.DataFrame) -> list[str]:
+    """List patients whose air kerma of any 183 days is above 5 Gy."""
+    dosed = frame.drop_nulls(["patient_id", "air_kerma_mgy"]).sort("patient_id", "performed_on")
+    sums = dosed.rolling("performed_on", period="183d", group_by="patient_id").agg(
+        pl.col("air_kerma_mgy").sum()
+    )
+    return sums.filter(pl.col("air_kerma_mgy") > 5000)["patient_id"].unique().sort().to_list()

@@ -31,7 +31,7 @@ def room_days(plan: Plan, rows: int, rng: np.random.Generator) -> pl.DataFrame:
     day, room = np.nonzero(staffed)
     if len(day) == 0:
         day, room = np.array([len(days) - 1]), np.array([0])
-    count = np.clip(1 + rng.poisson(rate[room] - 1), 1, 10)
+    count = np.clip(1 + rng.poisson(rate[room] - 1), 1, 9)
     while (excess := int(count.sum()) - rows) != 0:
         able = np.flatnonzero(count > 1) if excess > 0 else np.arange(len(count))
         if excess > 0 and len(able) == 0:
@@ -50,13 +50,7 @@ def cases(plan: Plan, rows: int, rng: np.random.Generator) -> pl.DataFrame:
     frame = frame.with_columns(position=position)
     room = frame["room_index"].to_numpy()
     n = len(room)
-    of_room = np.array([procedure_modality(r.modality) for r in plan.rooms])[room]
-    picked = np.zeros(n, dtype=np.int64)
-    for k, modality in enumerate(MODALITIES):
-        kind = procedures().filter(pl.col("modality") == modality)
-        share = kind["share"].to_numpy() / kind["share"].sum()
-        mine = of_room == k
-        picked[mine] = rng.choice(kind["catalogue"].to_numpy(), int(mine.sum()), p=share)
+    picked = _procedures(plan, room, rng)
     rooms = pl.DataFrame(
         {
             "site": [r.site for r in plan.rooms],
@@ -74,12 +68,20 @@ def cases(plan: Plan, rows: int, rng: np.random.Generator) -> pl.DataFrame:
     )
 
 
-MODALITIES = ("fluoroscopy", "CT", "ultrasound")
-
-
-def procedure_modality(modality: str) -> int:
-    """Give the place of a modality in `MODALITIES`."""
-    return MODALITIES.index(modality)
+def _procedures(plan: Plan, room: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw each case's place in the catalogue from what its room does."""
+    picked = np.zeros(len(room), dtype=np.int64)
+    kinds: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+    for k, r in enumerate(plan.rooms):
+        kinds.setdefault((r.modality, r.only), []).append(k)
+    for (modality, only), rooms in kinds.items():
+        offered = procedures().filter(pl.col("modality") == modality)
+        if only:
+            offered = offered.filter(pl.col("proc_code").is_in(only))
+        share = offered["share"].to_numpy() / offered["share"].sum()
+        mine = np.isin(room, rooms)
+        picked[mine] = rng.choice(offered["catalogue"].to_numpy(), int(mine.sum()), p=share)
+    return picked
 
 
 def _operators(
