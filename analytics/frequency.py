@@ -103,6 +103,9 @@ def tally_groups(
     ``count`` may name a column that the frame has not: each row then counts once. Rows without a
     group are left to the caller.
     """
+    dtype = frame.schema[value]
+    numeric = dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
+    require(numeric, f"the values are {dtype}, not numbers", frame.height)
     weighted = count is not None and count in frame.columns
     n_each = pl.col(count or "").cast(pl.Int64) if weighted else pl.lit(1, dtype=pl.Int64)
     value_column = pl.col(value).cast(pl.Float64).fill_nan(None)
