@@ -263,3 +263,25 @@ create table dose_scale (
     p75 double not null,
     p95 double not null
 );
+
+-- one row per site, field and value that the filter bar can offer (made anew by each refresh)
+create table filter_value (
+    site varchar not null,
+    field varchar not null,             -- modality | procedure | room | operator
+    value varchar not null,
+    n bigint not null                   -- completed procedures, without test patients
+);
+
+-- one row per day, site, modality, status and test mark (made anew by each refresh); withdrawn rows are not counted
+create table daily (
+    performed_on date not null,
+    site varchar not null,
+    modality varchar not null,
+    status varchar not null,
+    is_test boolean not null,
+    n bigint not null,
+    n_dose bigint not null,             -- with any dose figure
+    n_duration bigint not null,
+    n_complications bigint not null,    -- where complications are documented, 'none' included
+    n_satisfaction bigint not null
+);

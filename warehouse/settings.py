@@ -3,7 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     settle_seconds: float = Field(
         2.0, ge=0, description="a file changed this recently is left alone"
     )
+
+    pseudonym_key: SecretStr | None = Field(None, description="key behind patient_key")
+    pseudonym_key_file: Path | None = Field(None, description="file that holds the key instead")
 
     @property
     def inbox(self) -> Path:

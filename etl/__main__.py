@@ -1,0 +1,166 @@
+"""Command line: ``python -m etl …``."""
+
+import io
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from etl import ledger, show
+from etl.ledger import RunResult
+from warehouse.settings import Settings, settings
+
+app = typer.Typer(
+    help="Load procedure logs and dose reports into the warehouse.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+
+
+@app.command()
+def refresh(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="files or folders; else the inbox")
+    ] = None,
+    as_json: Json = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would happen")] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="read files again that were refused, whole or in part")
+    ] = False,
+) -> None:
+    """Load what is new in the inbox, or in the paths given, and publish it."""
+    result = _refresh(_settings(), tuple(paths or ()), dry_run, retry, as_json)
+    raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(help="files or folders")], as_json: Json = False
+) -> None:
+    """Say what would load and what would be rejected, without a warehouse; nothing is written."""
+    from etl.check import check as check_paths
+
+    _must_exist(paths)
+    with tempfile.TemporaryDirectory(prefix="kerma-check-") as work:
+        result = check_paths(_settings(), paths, Path(work))
+    show.result(result, as_json)
+    raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Say what is loaded, how fresh it is and how the last run ended."""
+    from etl.status import status as state
+
+    show.status(state(_settings()), as_json)
+
+
+@app.command()
+def rejected(
+    run: Annotated[str | None, typer.Option("--run", help="one run instead of all")] = None,
+    export: Annotated[Path | None, typer.Option("--export", help="write a CSV file")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="also those resolved since")] = False,
+) -> None:
+    """List the rejected rows that wait for a correction."""
+    from etl.status import export_rejected, rejected_rows
+
+    rows = rejected_rows(_settings(), run, everything)
+    if export is None:
+        show.rejected(rows)
+    else:
+        export_rejected(rows, export)
+        show.say(f"{rows.height} rejected rows written to {export}")
+
+
+@app.command()
+def demo(
+    rows: Annotated[int, typer.Option(min=1, help="procedures")] = 12_000,
+    seed: Annotated[int, typer.Option(help="the same seed makes the same rows")] = 1,
+    out: Annotated[Path | None, typer.Option(help="folder for the files")] = None,
+    if_empty: Annotated[
+        bool, typer.Option("--if-empty", help="load them too, unless there is a warehouse")
+    ] = False,
+) -> None:
+    """Make realistic logs with known answers (planted.json says which)."""
+    from etl.demo import write
+    from warehouse.connect import current_snapshot
+
+    chosen = _settings()
+    if if_empty and current_snapshot(chosen.snapshots) is not None:
+        return
+    if out is None and not if_empty:
+        raise typer.BadParameter("say where to write the files", param_hint="--out")
+    folder = out or chosen.data_dir / "demo"
+    files = write(folder, rows, seed)
+    show.say(f"{rows} demo procedures in {folder}")
+    if if_empty:
+        logs = tuple(path for path in files if path.name != "planted.json")
+        still = chosen.model_copy(update={"settle_seconds": 0.0})
+        raise typer.Exit(_refresh(still, logs, False, False, False).exit_code)
+
+
+@app.command()
+def columns(out: Annotated[Path, typer.Option(help="Markdown file to write")]) -> None:
+    """Write the documentation page of the log's columns."""
+    from etl.contract import columns_markdown
+
+    out.write_text(columns_markdown(), "utf-8")
+
+
+def _refresh(
+    chosen: Settings, paths: tuple[Path, ...], dry_run: bool, retry: bool, as_json: bool
+) -> RunResult:
+    from etl.lock import AlreadyRunningError
+    from etl.pseudonym import KeyProblemError
+    from etl.publish import NewerSchemaError
+    from etl.refresh import Asked, MissingPathError
+    from etl.refresh import refresh as run
+
+    try:
+        with show.progress() as tell:
+            result = run(chosen, Asked(paths, dry_run, retry), tell)
+    except AlreadyRunningError as error:
+        raise _stop(str(error), ledger.RUNNING) from None
+    except (MissingPathError, KeyProblemError, NewerSchemaError) as error:
+        raise _stop(str(error), ledger.USAGE) from None
+    except OSError as error:
+        message = f"{error.filename or chosen.data_dir}: {error.strerror or error}"
+        raise _stop(f"Kerma cannot write there: {message}", ledger.USAGE) from None
+    show.result(result, as_json)
+    return result
+
+
+def _settings() -> Settings:
+    try:
+        return settings()
+    except (ValidationError, SettingsError, ValueError) as error:
+        raise _stop(f"kerma.toml or a KERMA_… variable: {error}", ledger.USAGE) from None
+
+
+def _must_exist(paths: list[Path]) -> None:
+    for path in paths:
+        if not path.exists():
+            raise _stop(f"{path}: there is no such file or folder", ledger.USAGE)
+
+
+def _stop(message: str, code: int) -> typer.Exit:
+    print(message, file=sys.stderr)
+    return typer.Exit(code)
+
+
+def main() -> None:
+    """Run the command line; text is UTF-8 whatever the terminal says."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    app()
+
+
+if __name__ == "__main__":
+    main()

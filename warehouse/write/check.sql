@@ -1,0 +1,57 @@
+-- What must hold before publication; a row is a broken promise. Parameters: $run_id, $before (rows of
+-- procedure before the run), $inserted, $absorbed. Keys are checked for what this run wrote (view changed).
+with written as (
+    select distinct
+        site, accession_number, performed_on,
+        if(accession_number is null, device, null) as device,
+        if(accession_number is null, procedure_start_at, null) as procedure_start_at,
+        if(accession_number is null, modality, null) as modality,
+    from changed
+),
+twice as (
+    select p.site, p.accession_number
+    from procedure p
+    semi join written w on w.site = p.site and w.accession_number = p.accession_number
+    where p.accession_number is not null
+    group by p.site, p.accession_number, p.performed_on
+    having count(*) > 1
+    union all
+    select p.site, null
+    from procedure p
+    where p.accession_number is null
+    group by
+        p.site, p.device, p.modality,
+        coalesce(date_trunc('second', p.procedure_start_at), p.performed_on::timestamp)
+    having count(*) > 1
+)
+select 'two procedures with one key' as promise, count(*) as broken from twice having count(*) > 0
+union all
+select 'a file whose counts do not balance', count(*)
+from source_file
+where run_id = $run_id and read <> inserted + updated + unchanged + duplicate + rejected
+having count(*) > 0
+union all
+select 'procedures lost or added besides those inserted', abs(count(*) - ($before + $inserted - $absorbed))
+from procedure
+having count(*) <> $before + $inserted - $absorbed
+union all
+select 'complications of no procedure', count(*)
+from complication c
+anti join procedure using (procedure_id)
+having count(*) > 0
+union all
+select 'dose reports of no procedure', count(*)
+from dose_report
+anti join procedure using (procedure_id)
+having count(*) > 0
+union all
+select 'rejected rows that the counts do not name', count(*)
+from (
+    select f.source_file_id
+    from source_file f
+    left join rejected_row r using (source_file_id)
+    where f.run_id = $run_id and f.status <> 'refused'
+    group by f.source_file_id, f.rejected
+    having count(r.source_file_id) <> f.rejected
+)
+having count(*) > 0;

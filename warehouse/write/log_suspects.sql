@@ -1,0 +1,2 @@
+-- How many rows need a closer look. Grain: one row.
+select (select count(*) from crowded) + (select count(*) from known) as suspects;

@@ -1,0 +1,2 @@
+-- A migration was carried out.
+update meta set schema_version = $version;

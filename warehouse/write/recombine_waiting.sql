@@ -1,0 +1,2 @@
+-- Procedures to compute from their parts. Grain: one row.
+select count(*) as waiting from recombine;

@@ -1,0 +1,2 @@
+-- Procedures that were taken into another. Grain: one row.
+select count(*) as absorbed from absorbed;

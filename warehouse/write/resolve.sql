@@ -1,0 +1,43 @@
+-- Close old rejections: the row has loaded, or the same row was refused again (the newer entry stands).
+-- Parameters: $run_id. Only what arrived after a rejection can resolve it.
+update rejected_row r
+set resolved_by_run = $run_id
+from (select distinct site, accession_number, source_file_id from procedure where run_id = $run_id) p
+where r.resolved_by_run is null
+    and r.site = p.site
+    and r.accession_number = p.accession_number
+    and r.source_file_id < p.source_file_id;
+
+update rejected_row r
+set resolved_by_run = $run_id
+from (
+    select f.path, f.source_file_id, p.source_line
+    from source_file f
+    join procedure p using (source_file_id)
+    where f.run_id = $run_id
+) p
+where r.resolved_by_run is null
+    and r.accession_number is null
+    and r.path = p.path
+    and r.line = p.source_line
+    and r.source_file_id < p.source_file_id;
+
+update rejected_row r
+set resolved_by_run = $run_id
+from source_file f
+where r.resolved_by_run is null
+    and r.line is null
+    and f.run_id = $run_id
+    and f.status <> 'refused'
+    and f.path = r.path
+    and f.source_file_id > r.source_file_id;
+
+update rejected_row r
+set resolved_by_run = $run_id
+from rejected_row again
+where r.resolved_by_run is null
+    and again.run_id = $run_id
+    and again.source_file_id > r.source_file_id
+    and again.raw_text = r.raw_text
+    and again.site is not distinct from r.site
+    and again.accession_number is not distinct from r.accession_number;
