@@ -256,6 +256,25 @@ def test_the_drifting_room_shows_within_three_months(demo: tuple[pl.DataFrame, d
     assert slope == pytest.approx(np.log(1 + drift["per_month"]), abs=0.04)
 
 
+def test_planted_sizes_are_the_documented_ones(demo: tuple[pl.DataFrame, dict]) -> None:
+    _, planted = demo
+    assert (planted["dose_drop"]["from"], planted["dose_drop"]["factor"]) == ("2026-02-01", 0.75)
+    assert (planted["drift"]["from"], planted["drift"]["per_month"]) == ("2026-02-01", 0.10)
+    assert (planted["unit_error"]["from"], planted["unit_error"]["to"]) == (
+        "2026-06-08",
+        "2026-06-21",
+    )
+    assert planted["unit_error"]["factor"] == 100
+    assert planted["workflow"]["monday_first_case_extra_min"] == 20
+    assert planted["workflow"]["slow_room"] == {"room": "NG CT 1", "duration_factor": 1.25}
+    assert planted["outcome"]["fluoroscopy_better_by_nrs"] == 0.6
+    assert planted["outcome"]["complication_rate"] == {
+        "fluoroscopy": 0.01,
+        "CT": 0.04,
+        "ultrasound": 0.01,
+    }
+
+
 def test_planted_outliers_are_found_by_the_plain_rules(demo: tuple[pl.DataFrame, dict]) -> None:
     frame, planted = demo
     hits = planted["expected_hits"]
