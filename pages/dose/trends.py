@@ -1,0 +1,208 @@
+"""Does dose drift, and did a change help: one dose index of one procedure, month by month."""
+
+import polars as pl
+import streamlit as st
+
+from analytics.change_points import Segmentation, before_after, change_points
+from analytics.results import NotComputable
+from analytics.trend import DoseTrend, dose_trend
+from pages.dose import trend_charts
+from pages.dose import trend_findings as findings
+from pages.dose.measures import MEASURES, offered
+from pages.dose.trend_findings import FEW, Choice
+from pages.shared import charts, data, filters, page
+from pages.shared import format as fmt
+from warehouse.protocol_changes import NAME, SCHEMA, ProtocolChangesError, protocol_changes
+from warehouse.settings import settings
+
+ALL_ROOMS = "All rooms"
+#: A reference level this many times above the highest P75 would flatten the chart.
+FARTHEST_REFERENCE = 4
+CONTROL_NOTES = {
+    "XmR": (
+        "Limits: centre ± 2.66 mean moving ranges of the logarithm, from all months shown or from "
+        "each recorded change on. Signals: one point beyond 3 sigma, two of three beyond 2 sigma, "
+        "eight in a row on one side."
+    ),
+    "EWMA": (
+        "Weight 0.2 for the newest month, limits at 2.7 standard deviations of the average: it "
+        "gathers small lasting shifts. Signal: a point beyond a limit."
+    ),
+}
+
+
+def choose(choices: pl.DataFrame) -> Choice:
+    """Ask for the dose index, then for a procedure and a room that have it."""
+    indices = offered(choices)
+    several = len({modality for modality, _ in indices}) > 1
+    names = {
+        f"{modality}.{name}": MEASURES[name].label + (f" ({modality})" if several else "")
+        for modality, name in indices
+    }
+    _forget("index", names)
+    modality, name = filters.choose("index", "Dose index", names).split(".", 1)
+    having = choices.filter((pl.col("modality") == modality) & (pl.col(name) > 0))
+    procedures = _counted(having, "procedure", name)
+    with st.container(horizontal=True):
+        _forget("of", procedures)
+        procedure = st.selectbox(
+            "Procedure", list(procedures), key="of", bind="query-params", width=420,
+            format_func=lambda code: f"{fmt.procedure(code)} · n = {fmt.count(procedures[code])}",
+        )  # fmt: skip
+        rooms = _counted(having.filter(pl.col("procedure") == procedure), "room", name)
+        options = [ALL_ROOMS, *rooms]
+        _forget("in", options)
+        room = st.selectbox(
+            "Room", options, key="in", bind="query-params", width=300,
+            format_func=lambda value: _room_words(value, rooms),
+        )  # fmt: skip
+    return Choice(
+        modality, MEASURES[name], str(procedure), None if room == ALL_ROOMS else str(room)
+    )
+
+
+def _forget(key: str, options: object) -> None:
+    """Drop a choice that the filters no longer offer."""
+    if key in st.session_state and st.session_state[key] not in options:  # type: ignore[operator]
+        del st.session_state[key]
+
+
+def _counted(frame: pl.DataFrame, column: str, name: str) -> dict[str, int]:
+    totals = (
+        frame.group_by(column).agg(pl.col(name).sum()).sort(name, column, descending=[True, False])
+    )
+    return dict(totals.iter_rows())
+
+
+def _room_words(value: str, rooms: dict[str, int]) -> str:
+    if value == ALL_ROOMS:
+        return value
+    return f"{value or 'room not stated'} · n = {fmt.count(rooms.get(value, 0))}"
+
+
+def draw_findings(
+    months: pl.DataFrame,
+    trend: DoseTrend | NotComputable,
+    found: Segmentation | NotComputable,
+    marks: pl.DataFrame,
+    recorded: pl.DataFrame,
+) -> None:
+    """Say what the course shows, in sentences."""
+    st.markdown(findings.trend_words(trend))
+    st.markdown(findings.change_words(marks, found))
+    for row in recorded.iter_rows(named=True):
+        effect = before_after(months["month"].to_list(), months["median"].to_numpy(), row["month"])
+        st.markdown(f"**Recorded change,** {row['words']}. {findings.effect_words(effect)}")
+    if recorded.is_empty():
+        st.caption(
+            "No change of protocol is recorded for this view. Record them in "
+            f"`{NAME}` in the data folder (columns changed_on, what, site, room, procedure_code)."
+        )
+
+
+def draw_left_out(months: pl.DataFrame) -> None:
+    """Say how many cases stand behind the chart and what it leaves out."""
+    few = months.filter((pl.col("n") < FEW) & (pl.col("n") > 0))
+    n, missing, zero = (int(months[name].sum()) for name in ("n", "n_missing", "n_not_positive"))
+    said = [f"n = {fmt.count(n)}"]
+    if missing:
+        said.append(f"{fmt.count(missing)} without this dose index left out")
+    if zero:
+        said.append(f"{fmt.count(zero)} of zero or less left out")
+    if len(few):
+        said.append(
+            f"{fmt.plural(len(few), 'month')} with fewer than {FEW} cases shown as points, "
+            "without part in any verdict"
+        )
+    st.caption(" · ".join(said))
+
+
+def draw_references(found: pl.DataFrame, choice: Choice, drawn: pl.DataFrame) -> None:
+    """Say which reference levels there are, of whom, and where they come from."""
+    if found.is_empty():
+        st.caption(f"No reference level is known for {choice.words}.")
+        return
+    for row in found.iter_rows(named=True):
+        beyond = "" if row["value"] in drawn["value"] else " It lies far above this chart."
+        label = f"{row['words']}: {fmt.quantity(row['value'], row['unit'])}"
+        with st.popover(label, type="tertiary", icon=":material/rule:"):
+            st.markdown(
+                f"Population: {row['population']}. Percentile over: {row['percentile_over']}. "
+                f"[{row['source']}]({row['url']}){beyond}\n\nA reference level is held against a "
+                "facility's median of at least 20 cases, never against one case."
+            )
+
+
+def draw_control(
+    months: pl.DataFrame, recorded: pl.DataFrame, choice: Choice, view: page.View
+) -> None:
+    """Draw the control chart with its signals, and say them."""
+    st.subheader("Control chart", anchor=False)
+    kinds = {"XmR": "Single months (XmR)", "EWMA": "Weighted average (EWMA)"}
+    kind = filters.choose("chart", "Chart", kinds)
+    found = findings.control_chart(months, recorded, kind)
+    if isinstance(found, NotComputable):
+        st.info(f"No control limits: the chart {found.reason}. Widen the period, e.g. to All.")
+        return
+    frame = findings.control_frame(months, found)
+    charts.show(
+        trend_charts.control(frame, choice.measure, kind), frame, key="control",
+        title=f"{kinds[kind]} of the monthly median", filters=view.filters,
+        alt_text=f"Control chart of the monthly median: {choice.words}",
+    )  # fmt: skip
+    signals = frame.filter(pl.col("signal").is_not_null())
+    listed = [f"{row['month']:%b %Y} ({row['signal']})" for row in signals.iter_rows(named=True)]
+    st.markdown(f"**Signals:** {'; '.join(listed) or 'none'}.")
+    st.caption(CONTROL_NOTES[kind])
+
+
+def recorded_changes() -> pl.DataFrame:
+    """Read the site's recorded changes; a file that cannot be read is told, not hidden."""
+    try:
+        return protocol_changes(settings().data_dir)
+    except ProtocolChangesError as error:
+        st.warning(f"Recorded changes are not shown. {error}")
+        return pl.DataFrame(schema=SCHEMA)
+
+
+def main() -> None:
+    """Draw the page."""
+    view = page.begin("Dose trends", "Does dose drift, and did a change help?")
+    choices = data.query("trends_choices", view.filters)
+    if not offered(choices):
+        st.info(
+            "No CT or fluoroscopy procedure in this view has a dose. Widen the period or clear "
+            "filters; Data health shows which rooms send doses."
+        )
+        st.stop()
+    choice = choose(choices)
+    monthly = data.query("trends_monthly", view.filters, **choice.parameters())
+    points = data.query("trends_points", view.filters, few=FEW, **choice.parameters())
+    months = findings.calendar(monthly)
+    trend = dose_trend(months["month"].to_list(), months["median"].to_numpy())
+    found = change_points(findings.usable(months)["median"].log().to_numpy())
+    marks = findings.found_marks(months, found)
+    recorded = findings.recorded_marks(recorded_changes(), choice, months, view.filters)
+    levels = findings.references(choice)
+    highest = pl.concat([months["p75"], points["value"]]).max()
+    drawn = levels.filter(pl.col("value") <= FARTHEST_REFERENCE * pl.lit(highest))
+    log = st.toggle("Log scale", key="log", bind="query-params")
+    charts.show(
+        trend_charts.course(
+            months, points, drawn, pl.concat([marks, recorded]), choice.measure, log
+        ),
+        months, key="course", title=choice.words, filters=view.filters,
+        alt_text=f"Monthly median, quartiles and P75: {choice.words}",
+    )  # fmt: skip
+    charts.show(
+        trend_charts.volume(months), months.select("month", "n"), key="volume",
+        title="Cases a month", alt_text=f"Cases a month: {choice.words}", filters=view.filters,
+    )  # fmt: skip
+    draw_left_out(months)
+    draw_references(levels, choice, drawn)
+    st.subheader("What the course shows", anchor=False)
+    draw_findings(months, trend, found, marks, recorded)
+    draw_control(months, recorded, choice, view)
+
+
+main()
