@@ -19,6 +19,10 @@ Array = NDArray[np.float64]
 Position = Literal["within", "above 95 %", "above 99.8 %", "below 95 %", "below 99.8 %", "too few"]
 #: Fewest cases with which a unit gets a position.
 MIN_CASES = 10
+#: Fewest units from which overdispersion is estimated.
+MIN_UNITS = 5
+#: Mean square of standard normal scores after winsorising 10 % at each end.
+WINSORISED_VARIANCE = 0.6786
 #: Standard normal quantiles of the 95 % and 99.8 % limits.
 Z95, Z998 = 1.959963984540054, 3.090232306167813
 
@@ -195,14 +199,16 @@ def _unusable(names: Sequence[str], values: Array, n: Array) -> str | None:
 def _dispersion(z: Array, n: Array, widen: bool) -> tuple[float, float | None, float]:
     """Return phi of the scores winsorised at 10 % each end, its p-value and what to use.
 
-    Limits are widened only where phi exceeds 1 + 2·√(2/k): below, chance explains it (section 4).
+    Winsorising keeps the units that stand out from hiding themselves; phi is divided by what it
+    leaves of normal scores, so that chance alone gives 1. Limits are widened only where phi
+    exceeds 1 + 2·√(2/k): below, chance explains it (Spiegelhalter 2005, section 4).
     """
     large = z[n >= MIN_CASES]
     k = large.size
-    if k < 3:
+    if k < MIN_UNITS:
         return 1.0, None, 1.0
     low, high = np.quantile(large, [0.1, 0.9])
-    phi = float((np.clip(large, low, high) ** 2).mean())
+    phi = float((np.clip(large, low, high) ** 2).mean()) / WINSORISED_VARIANCE
     p_value = float(stats.chi2.sf(float((large**2).sum()), k - 1))
     return phi, p_value, phi if widen and phi > 1 + 2 * np.sqrt(2 / k) else 1.0
 
