@@ -101,5 +101,4 @@ def _finish(frame: pl.DataFrame, keep: np.ndarray, rng: np.random.Generator) -> 
         dose_mgy=said.then(number).round_sig_figs(4),
         dose_index=said.then(index),
     )
-    ordered = frame.sort("performed_on", "room_index", "position")
-    return ordered.select(files.COLUMNS)
+    return frame.select(files.COLUMNS)
