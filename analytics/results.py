@@ -1,7 +1,7 @@
 """What every analysis returns: numbers with interval, n and method; never formatted strings."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class NotComputable:
 class TestResult:
     """A significance test: its statistic, degrees of freedom and two-sided p unless told."""
 
+    __test__: ClassVar[bool] = False  # pytest would collect a class of this name
     method: str
     statistic: float
     p_value: float

@@ -28,3 +28,22 @@ def column(name: str, value: str) -> np.ndarray:
                 for row in csv.DictReader(text)
             ]
         )
+
+
+def values_by(case_id: str) -> dict[str, np.ndarray]:
+    """Return the values of a case by group, in the order of its levels or of appearance."""
+    given = case(case_id)["input"]
+    if "csv" not in given:
+        return {name: np.atleast_1d(np.array(given[name], dtype=float)) for name in ("x", "y")}
+    numbers = column(given["csv"], given["value"])
+    with (ORACLE / given["csv"]).open(newline="") as text:
+        labels = [row[given["group"]] for row in csv.DictReader(text)]
+    order = given.get("levels") or list(dict.fromkeys(labels))
+    place = np.array(labels)
+    return {level: numbers[place == level] for level in order}
+
+
+def two_groups(case_id: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the two groups of a case."""
+    first, second = values_by(case_id).values()
+    return first, second
