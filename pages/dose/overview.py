@@ -126,7 +126,7 @@ def volume_chart(counts: pl.DataFrame) -> alt.Chart:
         .encode(
             x=alt.X("month", type="temporal", timeUnit="yearmonth", title=None),
             y=alt.Y("n", type="quantitative", title="Procedures a month"),
-            color=charts.modality_colour(),
+            color=charts.modality_colour(counts["modality"]),
             tooltip=[
                 alt.Tooltip("month", type="temporal", timeUnit="yearmonth", title="Month"),
                 alt.Tooltip("modality", type="nominal", title="Modality"),

@@ -4,6 +4,8 @@ Channels are written with types (``alt.X("month:T")`` is an object with a type),
 strings: Altair takes five milliseconds to guess each of those.
 """
 
+from collections.abc import Iterable
+
 import altair as alt
 import polars as pl
 import streamlit as st
@@ -14,22 +16,26 @@ from pages.shared.filters import Filters
 
 HEIGHT = 280
 TALL = 380
+SHORT = 220
 MODALITIES = ("CT", "fluoroscopy", "ultrasound")
 #: Okabe and Ito's palette: told apart by people with any common colour blindness.
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
-MODALITY_COLOURS = dict(zip(MODALITIES, OKABE_ITO, strict=False))
-MODALITY_SHAPES = dict(zip(MODALITIES, ("circle", "square", "triangle-up"), strict=False))
+MODALITY_COLOURS: dict[str, str] = dict(zip(MODALITIES, OKABE_ITO, strict=False))
+MODALITY_SHAPES: dict[str, str] = dict(
+    zip(MODALITIES, ("circle", "square", "triangle-up"), strict=False)
+)
 #: Very dissatisfied … very satisfied: diverging, light in the middle.
 SATISFACTION_COLOURS = ("#D55E00", "#E9A176", "#BBBBBB", "#7FB8D8", "#0072B2")
 NEUTRAL = "#8A8A8A"
 
 
-def modality_colour(title: str | None = "Modality") -> alt.Color:
-    """Colour by modality, the same on every page."""
+def modality_colour(present: Iterable[str] = MODALITIES, legend: bool = True) -> alt.Color:
+    """Colour by modality, the same on every page; the legend names those that are present."""
+    shown = [modality for modality in MODALITIES if modality in set(present)]
     return alt.Color(
         "modality", type="nominal",
-        scale=alt.Scale(domain=list(MODALITIES), range=list(MODALITY_COLOURS.values())),
-        legend=alt.Legend(title=title, orient="top") if title else None,
+        scale=alt.Scale(domain=shown, range=[MODALITY_COLOURS[modality] for modality in shown]),
+        legend=alt.Legend(title=None, orient="top", symbolOpacity=1) if legend else None,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from math import floor, isfinite, log10
 
 from analytics.results import Estimate, NotComputable
+from analytics.wording import p_text
 from warehouse.procedures import procedure_names
 
 THIN = "\N{NARROW NO-BREAK SPACE}"
@@ -149,12 +150,8 @@ def _change_interval(low: float | None, high: float | None, unit: str) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """Write a p value: p < 0.001, p = 0.31."""
-    if p is None or not isfinite(p):
-        return DASH
-    if p < 0.001:
-        return "p < 0.001"
-    return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+    """Write a p value as the analyses word it: p < .001, p = .031."""
+    return DASH if p is None or not isfinite(p) else p_text(p)
 
 
 def day(value: date | None) -> str:

@@ -1,0 +1,95 @@
+"""How the dashboard is served: ``streamlit run deploy/serve.py``.
+
+``app.py`` remains the dashboard; this adds what a server needs around it: response headers that
+keep every request on this host, a health address, and errors that reach the log with an id.
+"""
+
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import streamlit as st
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.runtime.pages_manager import PagesManager
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # Streamlit adds this script's folder only
+
+from warehouse.connect import current_snapshot  # noqa: E402
+from warehouse.settings import settings  # noqa: E402
+
+log = logging.getLogger("kerma.serve")
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+        "worker-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'self'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+class SecurityHeaders:
+    """Put the headers on every response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on and complete the head of its response."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+async def health(_: Request) -> JSONResponse:
+    """Say whether there is a warehouse to show; for monitors."""
+    snapshot = current_snapshot(settings().snapshots)
+    found = {"status": "ok" if snapshot else "empty", "snapshot": snapshot and snapshot.name}
+    return JSONResponse(found, status_code=200 if snapshot else 503)
+
+
+@asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any] | None]:
+    """Keep Streamlit from serving files of ``pages/`` before the first visit has run ``app.py``.
+
+    Until then it would treat the folder as pages of its own: a first deep link then shows "page
+    not found" over the right page. There is no public switch.
+    """
+    PagesManager.uses_pages_directory = False
+    yield None
+
+
+def on_script_error(error: Exception) -> bool:
+    """Log an error with an id and show the reader that id, not the error's text."""
+    number = uuid4().hex[:8]
+    log.error("page failed, id %s", number, exc_info=error)
+    st.error(f"This page could not be drawn. The log has the reason under id {number}.")
+    return True
+
+
+app = st.App(
+    ROOT / "app.py",
+    lifespan=lifespan,
+    routes=[Route("/healthz", health)],
+    middleware=[Middleware(SecurityHeaders)],
+    on_script_error=on_script_error,
+)

@@ -1,0 +1,17 @@
+-- How many procedures are of patients with several. Grain: one row.
+-- Parameters: filters, scope. Procedures without a patient are not known to be repeated.
+with
+-- include: filtered
+,
+
+visits as (
+    select count(*) as n
+    from filtered
+    where patient_key is not null
+    group by patient_key
+)
+
+select
+    coalesce(sum(n), 0)::bigint as n_known,
+    coalesce(sum(n) filter (where n > 1), 0)::bigint as n_repeated
+from visits
