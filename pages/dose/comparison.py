@@ -1,16 +1,18 @@
 """How CT, fluoroscopy and ultrasound compare: a trial report's table, and its pictures."""
 
+from datetime import date
 from itertools import combinations
 
 import polars as pl
 import streamlit as st
 
-from analytics.dose import DoseIndex
+from analytics.dose import DoseIndex, active_coefficients
 from analytics.modalities import (
     OWN_INDICES,
     Result,
     compare_modalities,
     describe_index,
+    effective_doses,
     refuse_machine_output,
 )
 from pages.shared import charts, comparison_charts, data, downloads, page, trial_table
@@ -149,9 +151,8 @@ def draw_pictures(values: pl.DataFrame, results: tuple[Result, ...], view: View)
 def main() -> None:
     """Draw the page."""
     view = page.begin("Modality comparison", "How do CT, fluoroscopy and ultrasound compare?")
-    values = data.query("comparison_values", view.filters)
+    values, strata = outcomes(view)
     modalities = chosen_modalities(values)
-    strata = data.query("comparison_strata", view.filters)
     results = compare_modalities(values, strata, modalities)
     draw_repeated(view)
     if not results:
@@ -162,6 +163,19 @@ def main() -> None:
     shown = values.filter(pl.col("modality").is_in(modalities))
     draw_dose(shown, view, modalities)
     draw_pictures(shown, results, view)
+
+
+def outcomes(view: View) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the counted outcomes and the strata, with effective dose by today's coefficients."""
+    active = active_coefficients(read("effective_dose.csv", EFFECTIVE_DOSE), date.today())
+    doses, dose_strata = effective_doses(data.query("comparison_dose", view.filters), active)
+    values = data.query("comparison_values", view.filters)
+    strata = data.query("comparison_strata", view.filters)
+    joined = strata.join(dose_strata, on=["modality", "procedure"], how="left", nulls_equal=True)
+    return (
+        pl.concat([doses, values], how="vertical_relaxed"),
+        joined.with_columns(pl.col("effective_dose_n").fill_null(0)),
+    )
 
 
 def draw_repeated(view: View) -> None:

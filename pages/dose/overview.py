@@ -124,7 +124,10 @@ def volume_chart(counts: pl.DataFrame) -> alt.Chart:
         alt.Chart(counts, height=charts.HEIGHT)
         .mark_bar()
         .encode(
-            x=alt.X("month", type="temporal", timeUnit="yearmonth", title=None),
+            x=alt.X(
+                "month", type="ordinal", timeUnit="yearmonth", title=None,
+                axis=alt.Axis(format="%b %Y", labelAngle=0, labelOverlap="greedy"),
+            ),
             y=alt.Y("n", type="quantitative", title="Procedures a month"),
             color=charts.modality_colour(counts["modality"]),
             tooltip=[
@@ -133,7 +136,7 @@ def volume_chart(counts: pl.DataFrame) -> alt.Chart:
                 alt.Tooltip("n", type="quantitative", title="Procedures", format=","),
             ],
         )
-    )
+    )  # fmt: skip
 
 
 def main() -> None:
@@ -144,7 +147,7 @@ def main() -> None:
     counts = data.query("overview_counts", None, **parameters)
     first, last = parameters["from_date"], parameters["to_date"]
     courses = courses_of(values, counts, first, last)
-    draw_cards(courses, f"vs previous {fmt.plural(view.filters.days or 0, 'day')}")
+    draw_cards(courses, f"vs previous {view.filters.days} d")
     st.subheader("What needs attention", anchor=False)
     attention.draw(attention.listed(view, courses))
     monthly = counts.filter(pl.col("is_current")).group_by("month", "modality").agg(pl.sum("n"))

@@ -4,7 +4,7 @@ Channels are written with types (``alt.X("month:T")`` is an object with a type),
 strings: Altair takes five milliseconds to guess each of those.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import altair as alt
 import polars as pl
@@ -24,6 +24,7 @@ MODALITY_COLOURS: dict[str, str] = dict(zip(MODALITIES, OKABE_ITO, strict=False)
 MODALITY_SHAPES: dict[str, str] = dict(
     zip(MODALITIES, ("circle", "square", "triangle-up"), strict=False)
 )
+MODALITY_DASHES: dict[str, list[int]] = dict(zip(MODALITIES, ([1, 0], [6, 3], [2, 2]), strict=True))
 #: Very dissatisfied … very satisfied: diverging, light in the middle.
 SATISFACTION_COLOURS = ("#D55E00", "#E9A176", "#BBBBBB", "#7FB8D8", "#0072B2")
 NEUTRAL = "#8A8A8A"
@@ -31,28 +32,30 @@ NEUTRAL = "#8A8A8A"
 
 def modality_colour(present: Iterable[str] = MODALITIES, legend: bool = True) -> alt.Color:
     """Colour by modality, the same on every page; the legend names those that are present."""
-    shown = [modality for modality in MODALITIES if modality in set(present)]
     return alt.Color(
-        "modality", type="nominal",
-        scale=alt.Scale(domain=shown, range=[MODALITY_COLOURS[modality] for modality in shown]),
+        "modality", type="nominal", scale=_scale(MODALITY_COLOURS, present),
         legend=alt.Legend(title=None, orient="top", symbolOpacity=1) if legend else None,
     )  # fmt: skip
 
 
-def modality_shape() -> alt.Shape:
+def modality_shape(present: Iterable[str] = MODALITIES) -> alt.Shape:
     """Mark by modality, so that colour is not the only sign."""
     return alt.Shape(
-        "modality", type="nominal", legend=None,
-        scale=alt.Scale(domain=list(MODALITIES), range=list(MODALITY_SHAPES.values())),
-    )  # fmt: skip
+        "modality", type="nominal", legend=None, scale=_scale(MODALITY_SHAPES, present)
+    )
 
 
-def modality_dash() -> alt.StrokeDash:
+def modality_dash(present: Iterable[str] = MODALITIES) -> alt.StrokeDash:
     """Dash by modality, so that colour is not the only sign."""
     return alt.StrokeDash(
-        "modality", type="nominal", legend=None,
-        scale=alt.Scale(domain=list(MODALITIES), range=[[1, 0], [6, 3], [2, 2]]),
-    )  # fmt: skip
+        "modality", type="nominal", legend=None, scale=_scale(MODALITY_DASHES, present)
+    )
+
+
+def _scale(look: Mapping[str, str] | Mapping[str, list[int]], present: Iterable[str]) -> alt.Scale:
+    """Give each modality that is present its own look, whichever others there are."""
+    shown = [modality for modality in MODALITIES if modality in set(present)]
+    return alt.Scale(domain=shown, range=[look[modality] for modality in shown])
 
 
 def show(

@@ -24,13 +24,17 @@ def distribution(
     """Draw the shares of cases along an axis, one line a modality."""
     bins = histogram(values, measure, log)
     unit = fmt.measure(measure)
-    title = f"{unit.axis}, logarithmic" if log else unit.axis
+    title = (
+        f"{unit.axis}, logarithmic"
+        if log
+        else f"{unit.axis}; the last point gathers the highest 1 %"
+    )
     chart = (
         alt.Chart(bins, height=charts.HEIGHT)
         .mark_area(opacity=0.18, line=True, interpolate="monotone")
         .encode(
             x=alt.X(
-                "middle", type="quantitative", title=title,
+                "middle", type="quantitative", title=title, axis=alt.Axis(tickCount=10),
                 scale=alt.Scale(type="log" if log else "linear", nice=False, zero=not log),
             ),
             y=alt.Y(
@@ -38,7 +42,7 @@ def distribution(
                 axis=alt.Axis(format="%"),
             ),
             color=charts.modality_colour(bins["modality"]),
-            strokeDash=charts.modality_dash(),
+            strokeDash=charts.modality_dash(bins["modality"]),
             tooltip=[
                 alt.Tooltip("modality", type="nominal", title="Modality"),
                 alt.Tooltip("low", type="quantitative", format=".3~g", title=f"From, {unit.unit}"),
@@ -73,7 +77,7 @@ def complications_chart(shares: pl.DataFrame) -> AltairChart:
     """Draw points with intervals."""
     base = alt.Chart(shares, height=charts.SHORT).encode(
         y=alt.Y("modality", type="nominal", title=None),
-        color=charts.modality_colour(legend=False),
+        color=charts.modality_colour(shares["modality"], legend=False),
         tooltip=[
             alt.Tooltip("modality", type="nominal", title="Modality"),
             alt.Tooltip("events", type="quantitative", title="With complication"),
@@ -92,7 +96,8 @@ def complications_chart(shares: pl.DataFrame) -> AltairChart:
         x2=alt.X2("high"),
     )
     points = base.mark_point(filled=True, size=90, opacity=1).encode(
-        x=alt.X("share", type="quantitative", title=title), shape=charts.modality_shape()
+        x=alt.X("share", type="quantitative", title=title),
+        shape=charts.modality_shape(shares["modality"]),
     )
     return alt.layer(whiskers, points)
 

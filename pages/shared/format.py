@@ -29,7 +29,7 @@ class Measure:
 
 MEASURES = {
     "kap_gycm2": Measure("Kerma-area product", "KAP", "Gy·cm²"),
-    "air_kerma_mgy": Measure("Air kerma at the reference point", "Ka,r", "mGy"),
+    "air_kerma_mgy": Measure("Air kerma at the reference point", "K_a,r", "mGy"),
     "fluoro_time_s": Measure("Fluoroscopy time", "Fluoroscopy time", "s"),
     "dlp_mgycm": Measure("Dose-length product", "DLP", "mGy·cm"),
     "ctdi_vol_mgy": Measure("Volume CT dose index", "CTDIvol", "mGy"),
@@ -82,7 +82,10 @@ def signed(value: float | None) -> str:
     if value is None or not isfinite(value):
         return DASH
     rounded = round(value, 2)
-    return f"+{number(rounded, 2)}" if rounded > 0 else number(rounded, 2)
+    written = number(rounded, 2)
+    if "." in written:
+        written = written.rstrip("0").rstrip(".")
+    return f"+{written}" if rounded > 0 else written
 
 
 def percent(fraction: float | None) -> str:
@@ -139,7 +142,7 @@ def ratio_change(ratio: Estimate) -> tuple[str, str]:
 def points_change(difference: Estimate) -> tuple[str, str]:
     """Write a difference of shares in percentage points, and its interval."""
     low, high = (None if end is None else 100 * end for end in (difference.low, difference.high))
-    return f"{signed(100 * difference.value)} points", _change_interval(low, high, " points")
+    return f"{signed(100 * difference.value)}{THIN}pp", _change_interval(low, high, f"{THIN}pp")
 
 
 def _change_interval(low: float | None, high: float | None, unit: str) -> str:

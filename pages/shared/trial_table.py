@@ -64,8 +64,11 @@ def group_words(group: GroupSummary, unit: str) -> str:
             said += f": {fmt.percent(share.value)} ({ends})"
         return said
     if isinstance(group.median, Estimate) and group.q1 is not None and group.q3 is not None:
-        middle = fmt.number(group.median.value)
-        return f"{middle} [{fmt.interval(group.q1, group.q3)}] {unit}, n = {fmt.count(group.n)}"
+        if not unit:
+            middle, ends = f"{group.median.value:g}", f"{group.q1:g}{fmt.DASH}{group.q3:g}"
+        else:
+            middle, ends = fmt.number(group.median.value), fmt.interval(group.q1, group.q3)
+        return f"{middle} [{ends}] {unit}".rstrip() + f", n = {fmt.count(group.n)}"
     return f"n = {fmt.count(group.n)}"
 
 

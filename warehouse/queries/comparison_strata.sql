@@ -1,7 +1,7 @@
 -- What a comparison within procedures needs. Grain: one row per modality and procedure.
 -- Parameters: filters, scope.
 -- A name that is not mapped is the row with a null procedure: a mixture, no stratum.
--- Means and variances are of natural logarithms for doses and durations, of points for pain.
+-- Means and variances are of natural logarithms for durations, of points for pain.
 with
 -- include: filtered
 
@@ -9,10 +9,6 @@ select
     modality,
     procedure_code as procedure,
     count(*) as n,
-    count(*) filter (where effective_dose_msv > 0) as effective_dose_n,
-    avg(ln(effective_dose_msv)) filter (where effective_dose_msv > 0) as effective_dose_mean,
-    var_samp(ln(effective_dose_msv)) filter (where effective_dose_msv > 0)
-        as effective_dose_variance,
     count(*) filter (where duration_min > 0) as duration_n,
     avg(ln(duration_min)) filter (where duration_min > 0) as duration_mean,
     var_samp(ln(duration_min)) filter (where duration_min > 0) as duration_variance,

@@ -10,7 +10,6 @@ with
 base as materialized (
     select
         modality,
-        effective_dose_msv,
         kap_gycm2,
         air_kerma_mgy,
         dlp_mgycm,
@@ -23,11 +22,6 @@ base as materialized (
     from filtered
 )
 
-select 'effective_dose_msv' as measure, modality, effective_dose_msv as value, count(*) as n
-from base
-where modality <> 'ultrasound'
-group by all
-union all
 select 'kap_gycm2' as measure, modality, kap_gycm2 as value, count(*) as n
 from base
 where modality = 'fluoroscopy'
