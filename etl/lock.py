@@ -10,7 +10,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _take(descriptor: int) -> None:
-        """Lock at once or raise OSError; far behind the text, so that others can read who holds it."""
+        """Lock at once or raise OSError; behind the text, so that others can read who holds it."""
         os.lseek(descriptor, 1 << 20, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         os.lseek(descriptor, 0, os.SEEK_SET)

@@ -207,14 +207,12 @@ class Merge:
 
     @contextmanager
     def _given(self, **frames: pl.DataFrame) -> Iterator[None]:
-        """Let SQL see frames as tables."""
+        """Let SQL see frames as tables; after an error the rollback takes the names away."""
         for name, frame in frames.items():
             self.con.register(name, frame.to_arrow())
-        try:
-            yield
-        finally:
-            for name in frames:
-                self.con.unregister(name)
+        yield
+        for name in frames:
+            self.con.unregister(name)
 
 
 def _of_file(frame: pl.DataFrame, file_id: int, staged: Staged) -> pl.DataFrame:

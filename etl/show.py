@@ -70,7 +70,8 @@ def result(run: RunResult, as_json: bool) -> None:
         console.print(_file_table(run))
     for file in run.files:
         if file.message:
-            console.print(Text(f"{file.path}: {file.message}"))
+            named = file.message.startswith(file.path)
+            console.print(Text(file.message if named else f"{file.path}: {file.message}"))
         elif file.reasons:
             rules = ", ".join(f"{rule} {count}" for rule, count in file.reasons.items())
             console.print(Text(f"{file.path}: rejected for {rules}"))

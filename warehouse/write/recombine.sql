@@ -28,7 +28,7 @@ merged as (
 select
     m.* exclude (flags) replace (
         coalesce(
-            m.second_modality, list_filter(d.modalities, x -> x <> m.modality)[1]
+            m.second_modality, list_filter(d.modalities, lambda x: x <> m.modality)[1]
         ) as second_modality,
         coalesce(d.air_kerma_mgy, m.air_kerma_mgy) as air_kerma_mgy,
         coalesce(d.kap_gycm2, m.kap_gycm2) as kap_gycm2,
@@ -53,7 +53,7 @@ select
             'report'
         ) as dose_source
     ),
-    list_distinct(m.flags || coalesce(d.flags, [])) as flags,
+    list_distinct(list_concat(m.flags, coalesce(d.flags, []))) as flags,
     $run_id as run_id
 from merged m
 left join report_dose d using (procedure_id);

@@ -1,4 +1,10 @@
 -- Store the new reports of a batch with their parts and events. Parameters: $run_id.
+insert into procedure_part by name
+select p.*, 'log' as part
+from procedure p
+semi join report_target t using (procedure_id)
+anti join procedure_part q using (procedure_id);
+
 update procedure_part p set procedure_id = a.into_id from absorbed a where a.procedure_id = p.procedure_id;
 update dose_report r set procedure_id = a.into_id from absorbed a where a.procedure_id = r.procedure_id;
 update irradiation_event e set procedure_id = a.into_id from absorbed a where a.procedure_id = e.procedure_id;
@@ -6,12 +12,6 @@ update raw_value v set procedure_id = a.into_id from absorbed a where a.procedur
 update procedure_history h set procedure_id = a.into_id from absorbed a where a.procedure_id = h.procedure_id;
 delete from procedure where procedure_id in (select procedure_id from absorbed);
 insert into touched select procedure_id from absorbed;
-
-insert into procedure_part by name
-select p.*, 'log' as part
-from procedure p
-semi join report_target t using (procedure_id)
-anti join procedure_part q using (procedure_id);
 
 insert into procedure_part by name
 select

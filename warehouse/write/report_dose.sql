@@ -74,7 +74,7 @@ less_overlap as (
             b.dlp_mgycm - coalesce(o.dlp_mgycm, 0) as dlp_mgycm,
             b.fluoro_time_s - coalesce(o.fluoro_time_s, 0) as fluoro_time_s
         ),
-        o.procedure_id is not null as overlaps
+        o.procedure_id is not null as shares_events
     from by_plane b
     left join overlap o
         on o.procedure_id = b.procedure_id
@@ -91,7 +91,11 @@ select
     arg_max(ctdi_phantom_cm, ctdi_vol_mgy) as ctdi_phantom_cm,
     max(ssde_mgy) as ssde_mgy,
     max(peak_skin_dose_mgy) as peak_skin_dose_mgy,
-    list_distinct(flatten(list(flags)) || if(bool_or(overlaps), ['reports_overlap'], [])) as flags,
+    list_distinct(
+        list_concat(
+            flatten(list(flags)), case when bool_or(shares_events) then ['reports_overlap'] else [] end
+        )
+    ) as flags,
     list_sort(list(distinct modality)) as modalities
 from less_overlap
 group by procedure_id;
