@@ -146,10 +146,12 @@ def _check_dose(
     )
     assert quantity is not None
     kept = {name: group for name, group in counts.items() if not _is_ultrasound(name, quantity)}
+    aside = {name: group for name, group in counts.items() if name not in kept}
+    left_out[:] = [out for out in left_out if out.group not in aside]
     left_out += [
-        LeftOut(name, counts[name].n, "ultrasound has no ionising radiation")
-        for name in counts
-        if name not in kept and counts[name].n
+        LeftOut(name, group.n + group.missing, "ultrasound has no ionising radiation")
+        for name, group in aside.items()
+        if group.n + group.missing
     ]
     quantities = {name: _quantity_of(name, quantity) for name in kept}
     for (first, one), (second, other) in combinations(quantities.items(), 2):

@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
 
-from analytics.guards import UndefinedError, as_floats, computable, require
+from analytics.guards import as_floats, computable, require
 from analytics.results import Estimate
 
 FloatArray = NDArray[np.float64]
@@ -96,40 +96,51 @@ def _whole(n_each: Any) -> IntArray:
 
 
 def tally_groups(
-    frame: pl.DataFrame, group: str = "group", value: str = "value", count: str | None = "count"
+    frame: pl.DataFrame, group: str = "group", value: str = "value", count: str = "count"
 ) -> dict[str, Counts]:
     """Split a (group, value, count) frame into one Counts for each group, in order of appearance.
 
-    ``count`` may name a column that the frame has not: each row then counts once. Rows without a
-    group are left to the caller.
+    Without the ``count`` column each row counts once. Rows without a group are left to the caller.
+
+    Raises
+    ------
+    UndefinedError
+        If the values are no numbers or the counts are broken.
     """
+    found = tally_strata(frame.with_columns(pl.lit("").alias("")), "", group, value, count)
+    return found.get("", {})
+
+
+def tally_strata(
+    frame: pl.DataFrame,
+    stratum: str = "stratum",
+    group: str = "group",
+    value: str = "value",
+    count: str = "count",
+) -> dict[str, dict[str, Counts]]:
+    """Split a frame into Counts by stratum and group in one pass: see ``tally_groups``."""
     dtype = frame.schema[value]
     numeric = dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
     require(numeric, f"the values are {dtype}, not numbers", frame.height)
-    weighted = count is not None and count in frame.columns
-    n_each = pl.col(count or "").cast(pl.Int64) if weighted else pl.lit(1, dtype=pl.Int64)
-    value_column = pl.col(value).cast(pl.Float64).fill_nan(None)
-    table = (
-        frame.select(group=pl.col(group).cast(pl.String), value=value_column, count=n_each)
-        .drop_nulls("group")
-        .group_by("group", "value")
-        .agg(pl.col("count").sum())
-        .sort("group", "value", nulls_last=True)
-    )
-    if table.height and table["count"].null_count():
-        raise UndefinedError("the counts hold missing entries")
-    order = frame[group].cast(pl.String).drop_nulls().unique(maintain_order=True).to_list()
-    parts = table.partition_by("group", as_dict=True)
-    return {name: _sorted_part(parts[(name,)]) for name in order}
-
-
-def _sorted_part(part: pl.DataFrame) -> Counts:
-    """Take one group's rows, already ascending with the missing one last."""
-    present = part.filter(pl.col("value").is_not_null() & (pl.col("count") > 0))
-    missing = part.filter(pl.col("value").is_null())["count"].sum()
-    if (part["count"] < 0).any():
-        raise UndefinedError("the counts are not whole numbers of at least 0")
-    return Counts(present["value"].to_numpy(), present["count"].to_numpy(), int(missing))
+    n_each = pl.col(count).cast(pl.Int64) if count in frame.columns else pl.lit(1, pl.Int64)
+    table = frame.select(
+        stratum=pl.col(stratum).cast(pl.String),
+        group=pl.col(group).cast(pl.String),
+        value=pl.col(value).cast(pl.Float64).fill_nan(None),
+        count=n_each,
+    ).drop_nulls(["stratum", "group"])
+    broken = table["count"].null_count() or (table["count"] < 0).any()
+    require(not broken, "the counts are not whole numbers of at least 0", frame.height)
+    parts = table.partition_by("stratum", "group", as_dict=True, include_key=False)
+    strata: dict[str, dict[str, Counts]] = {}
+    for (name, label), part in parts.items():
+        present = part.filter(pl.col("value").is_not_null())
+        missing = int(part["count"].sum()) - int(present["count"].sum())
+        counted = tally(present["value"].to_numpy(), present["count"].to_numpy())
+        strata.setdefault(str(name), {})[str(label)] = Counts(
+            counted.values, counted.n_each, missing
+        )
+    return strata
 
 
 def quantile(group: Any, q: float) -> float:
