@@ -4,135 +4,59 @@ Every rule is dated data that is passed in, and a case is judged by the rule of 
 is vectorised: a million cases need no loop over rows. Rules flag; they never drop a case.
 """
 
-from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
 
 import polars as pl
 
-from analytics.dose import DoseIndex
+from analytics.field_area import (
+    FIELD_AREA_CM2,
+    MACHINE_FACTOR,
+    field_areas,
+    machine_field_areas,
+    unit_exceedances,
+)
+from analytics.rules import EXCEEDANCE, MIN_CASES, Rule, exceedances, rules_from, with_month
 
-Kind = Literal[
-    "trigger", "own_percentile", "robust_limit", "reference_multiple", "patient_sum", "unit_ratio"
+__all__ = [
+    "EXCEEDANCE",
+    "FIELD_AREA_CM2",
+    "GROUP",
+    "LEAST_FACTOR",
+    "MACHINE_FACTOR",
+    "MAD_TO_SD",
+    "MIN_CASES",
+    "Rule",
+    "field_areas",
+    "machine_field_areas",
+    "months_of",
+    "own_distribution",
+    "own_distribution_exceedances",
+    "patient_sum_exceedances",
+    "reference_exceedances",
+    "rules_from",
+    "scored",
+    "trigger_exceedances",
+    "unit_exceedances",
+    "with_month",
 ]
 
-#: Fewest cases that a distribution needs before it judges one of them.
-MIN_CASES = 20
 #: Two systems' displayed values may differ by this much (IEC ±35 %), so no limit lies closer.
 LEAST_FACTOR = 1.35
-#: Mean field area at the reference point outside these bounds means that one unit is wrong, cm².
-FIELD_AREA_CM2 = (10.0, 1600.0)
-#: A case this many times off its machine's median field area has a wrong unit in one value.
-MACHINE_FACTOR = 5.0
 #: Scale of 1.4826·MAD: the standard deviation where the log dose is normal.
 MAD_TO_SD = 1.482602218505602
 GROUP = ["modality", "procedure_code", "size_band"]
 
-#: What every rule returns: one row per case and rule.
-EXCEEDANCE = pl.Schema(
-    {
-        "procedure_id": pl.Int64,
-        "rule_id": pl.String,
-        "kind": pl.String,
-        "level": pl.String,
-        "quantity": pl.String,
-        "value": pl.Float64,
-        "limit": pl.Float64,
-        "ratio": pl.Float64,  # value over limit
-        "score": pl.Float64,  # robust standard deviations above the own group's median, log scale
-        "n_basis": pl.Int64,  # cases behind the limit; null for a fixed level
-        "basis": pl.String,  # what the limit rests on
-    }
-)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One outlier rule with its scope and the days on which it holds.
-
-    ``threshold`` is a dose in the quantity's unit (trigger, patient_sum), a count of robust
-    standard deviations (robust_limit), the share of the log distance from P50 to P95
-    (own_percentile; 1 is P95 itself) or a factor (reference_multiple).
-    """
-
-    rule_id: str
-    kind: Kind
-    quantity: str
-    level: str
-    threshold: float | None
-    modality: str | None = None
-    procedure_code: str | None = None
-    age_from_years: float | None = None
-    age_to_years: float | None = None
-    room: str | None = None
-    window_months: int | None = None
-    valid_from: date = date.min
-    valid_to: date | None = None
-
-    def scope(self) -> pl.Expr:
-        """Select the cases that this rule judges: scope, day, and a usable positive value."""
-        tests = [
-            pl.col("performed_on") >= self.valid_from,
-            pl.col(self.quantity).is_finite() & (pl.col(self.quantity) > 0),
-        ]
-        if self.valid_to is not None:
-            tests.append(pl.col("performed_on") < self.valid_to)
-        for column in ("modality", "procedure_code", "room"):
-            if getattr(self, column) is not None:
-                tests.append(pl.col(column) == getattr(self, column))
-        if self.age_from_years is not None:
-            tests.append(pl.col("age_years") >= self.age_from_years)
-        if self.age_to_years is not None:
-            tests.append(pl.col("age_years") < self.age_to_years)
-        return pl.all_horizontal(tests)
-
-
-def rules_from(levels: pl.DataFrame, confirmed: frozenset[str] = frozenset()) -> list[Rule]:
-    """Make rules of the rows of ``trigger_levels.csv`` (or of an edited copy).
-
-    Unverified rows are off unless ``confirmed`` has their ``rule_id``.
-    """
-    on = levels.filter(pl.col("verified") | pl.col("rule_id").is_in(sorted(confirmed)))
-    names = [f for f in Rule.__dataclass_fields__ if f in on.columns]
-    return [Rule(**_present(row)) for row in on.select(names).iter_rows(named=True)]
-
-
-def _present(row: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in row.items() if v is not None or k == "threshold"}
-
 
 def trigger_exceedances(cases: pl.DataFrame, rule: Rule) -> pl.DataFrame:
-    """Return the cases at or above a fixed level (``value ≥ threshold``).
-
-    ``basis`` counts the further steps of the rule's quantity only in the rule's own data; one
-    case exceeds one rule once, however far.
-    """
+    """Return the cases at or above a fixed level; a case exceeds a rule once, however far."""
     found = cases.filter(rule.scope() & (pl.col(rule.quantity) >= rule.threshold))
-    return _exceedances(
+    return exceedances(
         found.with_columns(
             pl.lit(rule.threshold, pl.Float64).alias("limit"),
             pl.lit(None, pl.Int64).alias("n_basis"),
             pl.lit("fixed level").alias("basis"),
         ),
         rule,
-    )
-
-
-def _exceedances(found: pl.DataFrame, rule: Rule, value: str | None = None) -> pl.DataFrame:
-    """Lay cases with ``limit``, ``n_basis`` and ``basis`` out as exceedances, still unscored."""
-    amount = pl.col(value or rule.quantity)
-    return found.select(
-        pl.col("procedure_id").cast(pl.Int64),
-        pl.lit(rule.rule_id).alias("rule_id"),
-        pl.lit(rule.kind).alias("kind"),
-        pl.lit(rule.level).alias("level"),
-        pl.lit(rule.quantity).alias("quantity"),
-        amount.alias("value"),
-        "limit",
-        (amount / pl.col("limit")).alias("ratio"),
-        (pl.col("score") if "score" in found.columns else pl.lit(None, pl.Float64)).alias("score"),
-        pl.col("n_basis").cast(pl.Int64),
-        "basis",
     )
 
 
@@ -235,11 +159,6 @@ def _first_months(usable: pl.DataFrame, window_months: int) -> pl.DataFrame:
     )
 
 
-def with_month(cases: pl.DataFrame) -> pl.DataFrame:
-    """Add ``month``, the first day of the case's month."""
-    return cases.with_columns(pl.col("performed_on").dt.truncate("1mo").alias("month"))
-
-
 def months_of(cases: pl.DataFrame) -> list[date]:
     """Return the months in which these cases lie."""
     return with_month(cases)["month"].drop_nulls().unique().sort().to_list()
@@ -276,7 +195,7 @@ def own_distribution_exceedances(
         pl.col("n").alias("n_basis"),
     )
     judged = with_month(cases.filter(rule.scope())).join(limits, on=[*GROUP, "month"])
-    return _exceedances(judged.filter(pl.col(rule.quantity) > pl.col("limit")), rule)
+    return exceedances(judged.filter(pl.col(rule.quantity) > pl.col("limit")), rule)
 
 
 def reference_exceedances(
@@ -306,7 +225,7 @@ def reference_exceedances(
             pl.lit("reference level").alias("basis"),
         )
     )
-    return _exceedances(judged.filter(pl.col(rule.quantity) > pl.col("limit")), rule)
+    return exceedances(judged.filter(pl.col(rule.quantity) > pl.col("limit")), rule)
 
 
 def patient_sum_exceedances(
@@ -314,9 +233,9 @@ def patient_sum_exceedances(
 ) -> pl.DataFrame:
     """Return the cases at which a patient's sum over the rolling window reaches the level.
 
-    ``cases`` holds the patients' other cases too; ``judged`` (procedure ids) limits the answer to
-    new ones. The window ends with the case: its own day and ``window_months`` before it. A sum
-    that one case reaches alone is left to the trigger levels.
+    ``cases`` holds all cases of the patients; ``judged`` (procedure ids) limits the answer. The
+    window ends with the case: its own day and
+    ``window_months`` before it. A sum that one case reaches alone is left to the trigger levels.
     """
     column, days = rule.quantity, f"{rule.window_months}mo"
     scoped = cases.filter(rule.scope() & pl.col("patient_key").is_not_null())
@@ -338,11 +257,11 @@ def patient_sum_exceedances(
     )
     if judged is not None:
         found = found.filter(pl.col("procedure_id").is_in(judged.implode()))
-    return _exceedances(found, rule, "_sum")
+    return exceedances(found, rule, "_sum")
 
 
 def scored(
-    exceedances: pl.DataFrame, cases: pl.DataFrame, distributions: dict[str, pl.DataFrame]
+    found: pl.DataFrame, cases: pl.DataFrame, distributions: dict[str, pl.DataFrame]
 ) -> pl.DataFrame:
     """Add how far out each case lies on its own scale and sort by it, furthest first.
 
@@ -351,7 +270,7 @@ def scored(
     ranks by how unusual it is, not by which rule has the larger numbers.
     """
     parts = []
-    for (quantity,), part in exceedances.partition_by("quantity", as_dict=True).items():
+    for (quantity,), part in found.partition_by("quantity", as_dict=True).items():
         own = distributions.get(str(quantity), pl.DataFrame(schema=_DISTRIBUTION))
         pooled = _pooled(cases, str(quantity))
         where = with_month(cases.select("procedure_id", *GROUP, "performed_on", str(quantity)))
@@ -385,93 +304,3 @@ def _pooled(cases: pl.DataFrame, quantity: str) -> pl.DataFrame:
         log.median().alias("_median"),
         (MAD_TO_SD * (log - log.median()).abs().median()).alias("_sd"),
     )
-
-
-def field_areas(cases: pl.DataFrame) -> pl.DataFrame:
-    """Return the mean field area KAP / K_a,r of each case beside its machine's median.
-
-    Returns
-    -------
-    polars.DataFrame
-        Cases that have both values: ``procedure_id``, ``site``, ``machine`` (device, else room),
-        ``performed_on``, ``field_area_cm2``, ``machine_median_cm2`` and ``machine_n``.
-    """
-    kap, kerma = pl.col(DoseIndex.KAP.column), pl.col(DoseIndex.AIR_KERMA.column)
-    both = cases.filter(kap.is_finite() & kerma.is_finite() & (kap > 0) & (kerma > 0))
-    machine = ["site", "machine"]
-    return both.select(
-        "procedure_id",
-        "site",
-        pl.coalesce("device", "room", pl.lit("machine not stated")).alias("machine"),
-        "performed_on",
-        (1000 * kap / kerma).alias("field_area_cm2"),
-    ).with_columns(
-        pl.col("field_area_cm2").median().over(machine).alias("machine_median_cm2"),
-        pl.len().over(machine).cast(pl.Int64).alias("machine_n"),
-    )
-
-
-def unit_exceedances(areas: pl.DataFrame, rule: Rule) -> pl.DataFrame:
-    """Return the cases whose KAP and K_a,r cannot both be in their stated units.
-
-    Named where the field area lies outside 10–1600 cm², or five times off its machine's median
-    (n ≥ 20): a thousandfold error always leaves the window, a tenfold one may stay inside it.
-    ``value`` is the field area in cm², ``basis`` says which and the power of ten that would mend
-    it; ``score`` is the log10 distance in tenths of a decade.
-    """
-    area, median = pl.col("field_area_cm2"), pl.col("machine_median_cm2")
-    low, high = FIELD_AREA_CM2
-    outside = (area < low) | (area > high)
-    sane_machine = (pl.col("machine_n") >= MIN_CASES) & median.is_between(low, high)
-    off = sane_machine & (pl.max_horizontal(area / median, median / area) >= MACHINE_FACTOR)
-    expected = pl.when(sane_machine).then(median).otherwise(TYPICAL_FIELD_AREA_CM2)
-    decades = (area / expected).log10()
-    nearest = pl.when(area > expected).then(pl.lit(high)).otherwise(pl.lit(low))
-    machine_limit = expected * pl.when(area > expected).then(MACHINE_FACTOR).otherwise(
-        1 / MACHINE_FACTOR
-    )
-    suspect = pl.format(
-        "{}: KAP or K_a,r off by a factor of about 10^{}",
-        pl.when(outside)
-        .then(pl.lit("field area outside 10–1600 cm²"))
-        .otherwise(pl.lit("field area far from its machine's median")),
-        decades.round(0).cast(pl.Int64),
-    )
-    in_force = pl.col("performed_on") >= rule.valid_from
-    if rule.valid_to is not None:
-        in_force = in_force & (pl.col("performed_on") < rule.valid_to)
-    found = areas.filter((outside | off) & in_force).with_columns(
-        pl.when(outside).then(nearest).otherwise(machine_limit).alias("limit"),
-        pl.when(sane_machine).then("machine_n").alias("n_basis"),
-        suspect.alias("basis"),
-        (10 * decades.abs()).alias("score"),
-    )
-    return _exceedances(found, rule, "field_area_cm2")
-
-
-#: Registry medians lie at 133–254 cm² (nephrostomy 169, biliary 133, IVC filter 254).
-TYPICAL_FIELD_AREA_CM2 = 170.0
-
-
-def machine_field_areas(areas: pl.DataFrame) -> pl.DataFrame:
-    """Summarise the field area by machine and month, to see since when a unit is wrong.
-
-    Returns
-    -------
-    polars.DataFrame
-        ``site``, ``machine``, ``month``, ``n``, ``median_cm2``, ``suspect`` (the month's median
-        lies outside the window or five times off the other months' median, n ≥ 20 in total).
-    """
-    low, high = FIELD_AREA_CM2
-    median = pl.col("median_cm2")
-    monthly = (
-        with_month(areas)
-        .group_by("site", "machine", "month")
-        .agg(pl.len().alias("n"), pl.col("field_area_cm2").median().alias("median_cm2"))
-        .sort("site", "machine", "month")
-    )
-    whole = median.median().over("site", "machine")
-    far = pl.max_horizontal(median / whole, whole / median) >= MACHINE_FACTOR
-    enough = pl.col("n").sum().over("site", "machine") >= MIN_CASES
-    outside = ~median.is_between(low, high)
-    return monthly.with_columns((outside | (far & enough)).alias("suspect"))
