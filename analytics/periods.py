@@ -84,13 +84,15 @@ def count_ratio(first: float, second: float, level: float = 0.95) -> Estimate:
     return Estimate(x / y, float(low), float(high), x + y, "conditional exact Poisson")
 
 
-def median_course(values: pl.DataFrame, measure: str, unit: str) -> Course:
+def median_course(values: pl.DataFrame, months: pl.DataFrame, measure: str, unit: str) -> Course:
     """Follow the median of one measure.
 
     Parameters
     ----------
     values
-        ``measure``, ``month``, ``is_current``, ``value``, ``n``: one row per value.
+        ``measure``, ``is_current``, ``value``, ``n``: one row a value and period.
+    months
+        ``measure``, ``month``, ``median``, ``n``: one row a month.
     measure
         The measure's name in column ``measure``.
     unit
@@ -102,10 +104,12 @@ def median_course(values: pl.DataFrame, measure: str, unit: str) -> Course:
         for part in (rows.filter(pl.col("is_current")), rows.filter(~pl.col("is_current")))
     )
     few = _too_few(now.n)
+    course = months.filter(pl.col("measure") == measure).sort("month")
+    enough = course.with_columns(pl.when(pl.col("n") >= FEWEST).then(pl.col("median")))
     return Course(
         few or quantile_interval(now, unit=unit),
         few or _too_few(before.n, "before") or median_ratio(now, before),
-        _by_month(rows, _median_of),
+        tuple(enough.select("month", "median").iter_rows()),
     )
 
 
@@ -159,11 +163,6 @@ def _by_month(
 ) -> tuple[tuple[date, float | None], ...]:
     parts = counts.sort("month").group_by("month", maintain_order=True)
     return tuple((month, value(part)) for (month,), part in parts)
-
-
-def _median_of(part: pl.DataFrame) -> float | None:
-    counts = tally(part["value"], part["n"])
-    return quantile(counts, 0.5) if counts.n >= FEWEST else None
 
 
 def _share_of(events: int, known: int) -> float | None:

@@ -1,7 +1,7 @@
 """Whether the department is all right: level, change and course of what a manager asks for."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import timedelta
 from typing import Any
 
 import altair as alt
@@ -15,6 +15,7 @@ from pages.shared import format as fmt
 from pages.shared.cards import Better, Card
 from pages.shared.filters import Filters
 
+COURSE_DAYS = 730
 DOSES = (DoseIndex.KAP, DoseIndex.AIR_KERMA, DoseIndex.DLP, DoseIndex.CTDI_VOL)
 
 
@@ -25,6 +26,13 @@ def with_previous(filters: Filters) -> dict[str, Any]:
         return filters.parameters() | {"current_from": None}
     widened = replace(filters, from_date=before.from_date)
     return widened.parameters() | {"current_from": filters.from_date}
+
+
+def course_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Bound the monthly course to the last two years of what the cards cover."""
+    course = {key: value for key, value in parameters.items() if key != "current_from"}
+    last = parameters["to_date"]
+    return course | {"course_from": last and last - timedelta(days=COURSE_DAYS)}
 
 
 def median_card(course: Course, label: str, unit: str, versus: str, about: str) -> Card:
@@ -70,16 +78,17 @@ def volume_card(course: Course, versus: str) -> Card:
 
 
 def courses_of(
-    values: pl.DataFrame, counts: pl.DataFrame, first: date | None, last: date | None
+    values: pl.DataFrame, counts: pl.DataFrame, months: pl.DataFrame, filters: dict[str, Any]
 ) -> dict[str, Course]:
-    """Follow every measure of the cards, by column name; ``first`` and ``last`` bound the rows."""
+    """Follow every measure of the cards, by column name."""
+    first, last = filters["from_date"], filters["to_date"]
     units = {index.column: index.unit for index in DOSES}
     units |= {"duration_min": "min", "waiting_min": "min"}
     return {
         "procedures": volume_course(counts, first, last),
         "complications": share_course(counts, "n_complication", "n_complication_known"),
         "satisfaction": share_course(counts, "n_satisfied", "n_satisfaction"),
-    } | {measure: median_course(values, measure, unit) for measure, unit in units.items()}
+    } | {measure: median_course(values, months, measure, unit) for measure, unit in units.items()}
 
 
 def draw_cards(courses: dict[str, Course], versus: str) -> None:
@@ -145,8 +154,8 @@ def main() -> None:
     parameters = with_previous(view.filters)
     values = data.query("overview_values", None, **parameters)
     counts = data.query("overview_counts", None, **parameters)
-    first, last = parameters["from_date"], parameters["to_date"]
-    courses = courses_of(values, counts, first, last)
+    months = data.query("overview_course", None, **course_parameters(parameters))
+    courses = courses_of(values, counts, months, parameters)
     draw_cards(courses, f"vs previous {view.filters.days} d")
     st.subheader("What needs attention", anchor=False)
     attention.draw(attention.listed(view, courses))
