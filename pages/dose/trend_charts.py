@@ -48,7 +48,7 @@ def _named(chart: alt.Chart, what: str) -> alt.Chart:
 
 
 def _number(field: str, title: str) -> alt.Tooltip:
-    return alt.Tooltip(field, type="quantitative", title=title, format=".3~g")
+    return alt.Tooltip(field, type="quantitative", title=title, format=",.3~r")
 
 
 def _y(field: str, measure: DoseMeasure, log: bool, domain: list[float] | None = None) -> alt.Y:
@@ -56,7 +56,7 @@ def _y(field: str, measure: DoseMeasure, log: bool, domain: list[float] | None =
     scale = alt.Scale(type="log", nice=True) if log else alt.Scale(zero=True, nice=True)
     if domain:
         scale = alt.Scale(type="log", nice=False, domain=domain)
-    axis = alt.Axis(format=",.3~g", tickCount=6)
+    axis = alt.Axis(format=",.3~r", tickCount=6)
     return alt.Y(field, type="quantitative", title=title, scale=scale, axis=axis)
 
 

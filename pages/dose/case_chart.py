@@ -1,0 +1,104 @@
+"""One case among its own kind: the distribution on the log scale with the case in it."""
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+import streamlit as st
+
+from pages.dose.measures import measure
+from pages.shared import charts, data
+from pages.shared import format as fmt
+from pages.shared.filters import Filters
+
+BINS_PER_DECADE = 12
+THIS, LIMIT, MEDIAN, P95 = "This case", "Limit", "Median", "P95"
+_COLOURS = {
+    THIS: charts.OKABE_ITO[5],
+    LIMIT: charts.OKABE_ITO[1],
+    MEDIAN: charts.OKABE_ITO[0],
+    P95: charts.OKABE_ITO[2],
+}
+_DASHES = {THIS: [1, 0], LIMIT: [6, 3], MEDIAN: [2, 2], P95: [8, 3, 2, 3]}
+
+
+def distribution_chart(
+    row: dict[str, Any],
+    name: str,
+    value: float,
+    filters: Filters | None,
+    limit: float | None = None,
+) -> None:
+    """Draw the distribution of a case's own kind and size; say so where there is too little.
+
+    ``row`` has modality, procedure_key, size_band and, where known, baseline_from and baseline_to.
+    """
+    bins = data.query(
+        "outliers_distribution", None, dose_index=name, modality=row["modality"],
+        procedure_key=row["procedure_key"], size_band=row["size_band"],
+        bins_per_decade=BINS_PER_DECADE, from_date=row.get("baseline_from"),
+        to_date=row.get("baseline_to"),
+    )  # fmt: skip
+    of = measure(name)
+    name_sent = row["procedure_name"] or "procedure not named"
+    procedure = fmt.procedure(row["procedure_code"]) if row["procedure_code"] else name_sent
+    kind = f"{procedure}, {row['modality']}, {row['size_band']}"
+    if bins.is_empty():
+        st.info(f"No other case of this kind has {of.label}: {kind}.")
+        return
+    known = bins.row(0, named=True)
+    marks = {THIS: value, MEDIAN: known["median"], P95: known["p95"]}
+    if limit is not None:
+        marks[LIMIT] = limit
+    charts.show(
+        _histogram(bins, marks, of.axis), bins, key=f"distribution-{name}",
+        title=f"{of.label} of {kind}: n = {fmt.count(known['n_all'])}", filters=filters,
+        alt_text=f"Distribution of {of.label} with this case at {fmt.number(value)}",
+    )  # fmt: skip
+
+
+def _histogram(
+    bins: pl.DataFrame, marks: dict[str, float], axis: str
+) -> alt.LayerChart | alt.FacetChart:
+    lines = pl.DataFrame({"what": list(marks), "value": list(marks.values())})
+    shown = [name for name in _COLOURS if name in marks]
+    x = alt.X(
+        "low", type="quantitative", title=f"{axis}, log scale",
+        scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format=",.3~r", tickCount=8),
+    )  # fmt: skip
+    bars = (
+        alt.Chart(bins, height=charts.HEIGHT)
+        .mark_rect(color=charts.NEUTRAL, opacity=0.6, stroke="white", strokeWidth=0.5)
+        .encode(
+            x=x,
+            x2=alt.X2("high"),
+            y=alt.Y("n", type="quantitative", title="Cases"),
+            y2=alt.Y2Datum(0),
+            tooltip=[
+                alt.Tooltip("low", type="quantitative", title="From", format=",.3~r"),
+                alt.Tooltip("high", type="quantitative", title="To", format=",.3~r"),
+                alt.Tooltip("n", type="quantitative", title="Cases", format=","),
+            ],
+        )
+    )
+    rules = (
+        alt.Chart(lines)
+        .mark_rule(strokeWidth=2.5)
+        .encode(
+            x=alt.X("value", type="quantitative"),
+            color=alt.Color(
+                "what", type="nominal",
+                scale=alt.Scale(domain=shown, range=[_COLOURS[name] for name in shown]),
+                legend=alt.Legend(title=None, orient="top"),
+            ),
+            strokeDash=alt.StrokeDash(
+                "what", type="nominal", legend=None,
+                scale=alt.Scale(domain=shown, range=[_DASHES[name] for name in shown]),
+            ),
+            tooltip=[
+                alt.Tooltip("what", type="nominal", title="Line"),
+                alt.Tooltip("value", type="quantitative", title=axis, format=",.3~r"),
+            ],
+        )
+    )  # fmt: skip
+    return alt.layer(bars, rules)
