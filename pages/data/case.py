@@ -91,8 +91,9 @@ def draw_events(events: pl.DataFrame, row: dict[str, Any]) -> None:
     for name, frame in case_parts.cumulative(events).items():
         total = row[name]
         of = fmt.measure(name)
+        axis = f"{of.short} ({of.unit})"
         charts.show(
-            case_parts.event_chart(frame, f"{of.short} ({of.unit})", total), frame, key=f"events-{name}",
+            case_parts.event_chart(frame, axis, total), frame, key=f"events-{name}",
             title=f"{of.short} over {fmt.plural(len(frame), 'event')}, cumulative",
             alt_text=f"Cumulative {of.name} over the irradiation events",
         )  # fmt: skip

@@ -225,7 +225,9 @@ def sum_words(cases: pl.DataFrame, day: date, months: int) -> str:
     """Say what the patient's doses up to the case add up to, each index by itself."""
     before = cases.filter(pl.col("performed_on") <= day)
     said = [
-        fmt.measure(name).short + " " + fmt.quantity(before[name].sum(), fmt.measure(name).unit)
+        fmt.measure(name).short
+        + " "
+        + fmt.quantity(float(before[name].sum()), fmt.measure(name).unit)
         for name in ("air_kerma_mgy", "kap_gycm2", "dlp_mgycm")
         if before[name].is_not_null().any()
     ]
@@ -238,9 +240,30 @@ def history(changes: pl.DataFrame) -> pl.DataFrame:
     """Lay the corrections out as the reader sees them."""
     return changes.select(
         pl.col("changed_at").alias("Changed (UTC)"),
-        pl.col("field").replace(LABELS).alias("Value"),
-        pl.col("old_text").alias("Before"),
-        pl.col("new_text").alias("After"),
+        *changed_value(),
         pl.col("why").alias("Why"),
         pl.col("changed_by_run").alias("Run"),
     )
+
+
+def changed_value() -> list[pl.Expr]:
+    """Name a changed value with its unit and write it before and after, without false precision."""
+    names = {
+        field: f"{label} ({fmt.MEASURES[field].unit})"
+        if field in fmt.MEASURES and fmt.MEASURES[field].unit
+        else label
+        for field, label in LABELS.items()
+    }
+    return [
+        pl.col("field").replace(names).alias("Value"),
+        *(_rounded(pl.col(text)).alias(name) for text, name in _SIDES.items()),
+    ]
+
+
+_SIDES = {"old_text": "Before", "new_text": "After"}
+
+
+def _rounded(text: pl.Expr) -> pl.Expr:
+    """Round long decimals to four significant digits; other text stays as it is."""
+    number = text.cast(pl.Float64, strict=False).round_sig_figs(4).cast(pl.String)
+    return pl.when(text.str.contains(r"^-?\d+\.\d{4,}$")).then(number).otherwise(text)

@@ -39,7 +39,7 @@ def _month(bars: bool = False) -> alt.X:
 def _colour(shown: list[str]) -> alt.Color:
     """Colour by the field ``layer``, which each layer names itself, so that the legend has all."""
     scale = alt.Scale(domain=shown, range=[_COLOURS[name] for name in shown])
-    legend = alt.Legend(title=None, orient="top", columns=4, labelLimit=240)
+    legend = alt.Legend(title=None, orient="top", columns=3, labelLimit=240, symbolOpacity=1)
     return alt.Color("layer", type="nominal", scale=scale, legend=legend)
 
 
