@@ -7,6 +7,8 @@ from analytics.results import Estimate, NotComputable, Pair, TestResult
 
 Kind = Literal["dose", "duration", "continuous", "score", "ordinal", "binary", "nominal", "rate"]
 
+Design = Literal["independent", "paired", "repeated"]
+
 
 @dataclass(frozen=True)
 class Check:
@@ -98,6 +100,7 @@ class Comparison:
     adjustment: str | None = None
     family_size: int = 1
     sentences: tuple[str, ...] = ()
+    design: Design = "independent"
 
     @property
     def sentence(self) -> str:

@@ -118,4 +118,5 @@ def _studentised_pair(
     effect = Estimate(value, low, high, a.n + b.n, "Games–Howell", "" if log else unit, level)
     p = min(1.0, max(0.0, p))
     test = TestResult("Games–Howell", difference / error, p, a.n + b.n, df=df)
-    return Pair(*pair, test, p, "Games–Howell", effect)
+    name = "ratio of geometric means" if log else "mean difference"
+    return Pair(*pair, test, p, "Games–Howell", effect, name)

@@ -135,12 +135,13 @@ def _profile(
 class RepeatedMeasures:
     """Two or more groups followed over time.
 
-    ``effects`` are first group minus another at each time; ``interaction`` tests whether the
-    difference changes over time.
+    ``effects`` are first group minus another at each time, ``tests`` their t tests in the same
+    order; ``interaction`` tests whether the difference changes over time.
     """
 
     fit: MixedFit
     effects: tuple[Effect, ...]
+    tests: tuple[TestResult, ...]
     interaction: TestResult
     left_out: int
 
@@ -183,12 +184,18 @@ def repeated_measures(
     assert isinstance(fit, MixedFit)
     df = float(fit.n_subjects - len(groups))
     require(df >= 1, "there are too few subjects", fit.n_subjects)
-    effects = tuple(
+    contrasts = tuple(
         _contrast(fit, names, groups[0], other, time, df, level, unit)
         for other in groups[1:]
         for time in times
     )
-    return RepeatedMeasures(fit, effects, _interaction(fit, names, df), frame.height - rows.height)
+    return RepeatedMeasures(
+        fit,
+        tuple(effect for effect, _ in contrasts),
+        tuple(test for _, test in contrasts),
+        _interaction(fit, names, df),
+        frame.height - rows.height,
+    )
 
 
 def _design(
@@ -223,15 +230,18 @@ def _contrast(
     df: float,
     level: float,
     unit: str,
-) -> Effect:
-    """Return reference minus other group at one time."""
+) -> tuple[Effect, TestResult]:
+    """Return reference minus other group at one time, and its test."""
     weights = np.array([-1.0 if name in (other, f"{other}:{time}") else 0.0 for name in names])
     value = float(weights @ fit.coefficients)
     error = math.sqrt(float(weights @ fit.covariance @ weights))
     half = float(special.stdtrit(df, (1 + level) / 2)) * error
     method = "random-intercept model"
     estimate = Estimate(value, value - half, value + half, fit.n_values, method, unit, level)
-    return Effect(f"mean difference at {time}", reference, other, estimate, 0.0)
+    t = value / error
+    p = float(2 * special.stdtr(df, -abs(t)))
+    test = TestResult(f"{method} at {time}", t, p, fit.n_values, df=df)
+    return Effect(f"mean difference at {time}", reference, other, estimate, 0.0), test
 
 
 def _interaction(fit: MixedFit, names: Sequence[str], df: float) -> TestResult:

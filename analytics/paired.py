@@ -142,7 +142,7 @@ def friedman(matrix: Any) -> TestResult:
 def signed_rank_pairs(
     columns: Mapping[str, Any], adjustment: str = "holm", level: float = 0.95, unit: str = ""
 ) -> tuple[Pair, ...]:
-    """Compare all pairs of times by signed ranks, earlier minus later, adjusted as one family."""
+    """Compare all pairs of times by signed ranks, first minus second, adjusted as one family."""
     found: list[tuple[str, str, TestResult, Estimate | NotComputable]] = []
     for first, second in combinations(columns, 2):
         test = wilcoxon_signed_rank(columns[first], columns[second])
@@ -151,6 +151,14 @@ def signed_rank_pairs(
             found.append((first, second, test, pseudomedian(differences, level, unit)))
     adjusted = adjust([test.p_value for _, _, test, _ in found], adjustment)
     return tuple(
-        Pair(first, second, test, test.p_value if p is None else p, adjustment, effect)
+        Pair(
+            first,
+            second,
+            test,
+            test.p_value if p is None else p,
+            adjustment,
+            effect,
+            "typical change",
+        )
         for (first, second, test, effect), p in zip(found, adjusted, strict=True)
     )

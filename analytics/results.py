@@ -53,3 +53,4 @@ class Pair:
     p_adjusted: float
     adjustment: str
     effect: Estimate | NotComputable | None = None
+    effect_name: str = ""

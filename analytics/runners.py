@@ -112,6 +112,7 @@ def _run_kruskal_wallis(data: Data) -> Run:
             effect=effects.cliffs_delta(
                 data.groups[pair.first], data.groups[pair.second], data.level
             ),
+            effect_name="Cliff's delta",
         )
         for pair in ranks.dunn(data.groups, data.adjustment)
     )
@@ -150,7 +151,17 @@ def _run_proportions_table(data: Data) -> Run:
         test = proportions.fisher_midp(*table)
         if isinstance(test, TestResult):
             difference = proportions.risk_difference_newcombe(*table, data.level)
-            pairs.append(Pair(first, second, test, test.p_value, data.adjustment, difference))
+            pairs.append(
+                Pair(
+                    first,
+                    second,
+                    test,
+                    test.p_value,
+                    data.adjustment,
+                    difference,
+                    "risk difference",
+                )
+            )
     adjusted = adjust([pair.test.p_value for pair in pairs], data.adjustment)
     fitted = tuple(
         replace(pair, p_adjusted=pair.p_adjusted if p is None else p)

@@ -7,14 +7,21 @@ passed. "Not shown to differ" is worded as exactly that.
 import math
 
 from analytics.comparison import Comparison, Effect, Equivalence, GroupSummary
+from analytics.multiplicity import NAMES
 from analytics.results import Estimate, NotComputable, Pair, TestResult
 
 LARGE_TOTAL = 50_000
+CHI_SQUARED = ("Kruskal–Wallis", "Friedman", "χ²")
+WHOLE_RECORDS = ("records", "patients", "visits")
 ALPHA = 0.05
 
 NOT_RANDOMISED = (
     "Patients were not allocated at random; unmeasured differences between the groups may explain "
     "this."
+)
+
+NO_CONTROL = (
+    "Without a comparison group, natural course and regression to the mean may explain a change."
 )
 
 
@@ -55,7 +62,7 @@ def test_text(test: TestResult, comparison: Comparison | None = None) -> str:
     parts = [test.method]
     if test.df is not None:
         df = test.df if isinstance(test.df, tuple) else (test.df,)
-        letter = "F" if len(df) == 2 else ("χ²" if "Kruskal" in test.method else "t")
+        letter = "F" if len(df) == 2 else ("χ²" if test.method in CHI_SQUARED else "t")
         inner = ", ".join(f"{d:.0f}" if d == int(d) else f"{d:.1f}" for d in df)
         parts.append(f"{letter}({inner}) = {number(test.statistic)}")
     parts.append(p_text(test.p_value))
@@ -80,7 +87,7 @@ def describe_group(group: GroupSummary, unit: str) -> str:
     return f"{group.group} (n = {group.n})"
 
 
-def describe_effect(effect: Effect, unit: str) -> str:
+def describe_effect(effect: Effect) -> str:
     """Write one effect with its interval."""
     e = effect.estimate
     if isinstance(e, NotComputable):
@@ -90,11 +97,20 @@ def describe_effect(effect: Effect, unit: str) -> str:
             f"a randomly chosen {effect.first} value is higher than a {effect.second} value in "
             f"{100 * e.value:.0f} % of pairs ({interval(e, 100)} %, {e.method})"
         )
-    if effect.name == "risk difference":
-        return (
-            f"difference {number(100 * e.value)} percentage points ({interval(e, 100)}, {e.method})"
-        )
-    return f"{effect.name} {with_unit(number(e.value), e.unit)} ({interval(e)}, {e.method})"
+    return f"{estimate_text(effect.name, e)} ({interval(e, _scale(effect.name))}, {e.method})"
+
+
+def _scale(name: str) -> float:
+    """Return 100 for an effect that is written in percent."""
+    return 100.0 if name in ("risk difference", "probability of the higher value") else 1.0
+
+
+def estimate_text(name: str, e: Estimate) -> str:
+    """Write the name, the value and the unit of an effect."""
+    if name == "risk difference":
+        return f"difference {number(100 * e.value)} percentage points"
+    colon = ":" if " at " in name else ""
+    return f"{name}{colon} {with_unit(number(e.value), e.unit)}".strip()
 
 
 def sentences(comparison: Comparison) -> tuple[str, ...]:
@@ -104,7 +120,8 @@ def sentences(comparison: Comparison) -> tuple[str, ...]:
         said = [f"{comparison.quantity}: the comparison cannot be computed, because {reason}."]
         return (*said, *_left_out(comparison), *_zero_events(comparison))
     said = [_headline(comparison, comparison.test)]
-    said += [capital(describe_effect(e, comparison.unit)) + "." for e in comparison.effects[1:3]]
+    further = comparison.effects[1:] if comparison.design == "repeated" else comparison.effects[1:3]
+    said += [capital(describe_effect(e)) + "." for e in further]
     said += _not_shown(comparison)
     said += [word_pair(pair) for pair in comparison.pairs]
     said += _equivalence(comparison)
@@ -112,7 +129,9 @@ def sentences(comparison: Comparison) -> tuple[str, ...]:
     said += _left_out(comparison)
     if sum(group.n for group in comparison.groups) > LARGE_TOTAL:
         said.append("With so many records p says little: read the size of the effect.")
-    if not comparison.randomised:
+    if comparison.design == "paired":
+        said.append(NO_CONTROL)
+    elif not comparison.randomised:
         said.append(NOT_RANDOMISED)
     return tuple(said)
 
@@ -127,7 +146,7 @@ def _headline(comparison: Comparison, test: TestResult) -> str:
     groups = " v ".join(describe_group(g, comparison.unit) for g in comparison.groups)
     tested = test_text(test, comparison)
     if comparison.effects:
-        effect = describe_effect(comparison.effects[0], comparison.unit)
+        effect = describe_effect(comparison.effects[0])
         return f"{comparison.quantity}: {groups}: {effect}; {tested}."
     return f"{comparison.quantity}: {groups}; {tested}."
 
@@ -137,6 +156,8 @@ def _not_shown(comparison: Comparison) -> list[str]:
     p = comparison.p_adjusted if comparison.p_adjusted is not None else comparison.p_value
     if p is None or p < ALPHA:
         return []
+    if comparison.design == "repeated":
+        return ["The data do not show that the difference between groups changes over time."]
     said = "The data do not show a difference; that is not proof that there is none"
     if not comparison.effects or isinstance(comparison.effects[0].estimate, NotComputable):
         return [said + "."]
@@ -145,7 +166,7 @@ def _not_shown(comparison: Comparison) -> list[str]:
     assert isinstance(e, Estimate)
     if e.low is None or e.high is None:
         return [said + ", and so few values bound no effect."]
-    scale = 100.0 if effect.name in ("risk difference", "probability of the higher value") else 1.0
+    scale = _scale(effect.name)
     unit = {"risk difference": "percentage points", "probability of the higher value": "%"}.get(
         effect.name, e.unit
     )
@@ -158,11 +179,11 @@ def word_pair(pair: Pair) -> str:
     p = p_text(pair.p_adjusted)
     label = f"{pair.first} v {pair.second}"
     how = f"{pair.test.method}, adjusted {p}"
-    if pair.adjustment and pair.adjustment.lower() not in pair.test.method.lower():
-        how = f"{pair.test.method}, {pair.adjustment}-adjusted {p}"
+    if pair.adjustment in NAMES:
+        how = f"{pair.test.method}, {NAMES[pair.adjustment]}-adjusted {p}"
     if isinstance(pair.effect, Estimate):
-        value = with_unit(number(pair.effect.value), pair.effect.unit)
-        return f"{label}: {value} ({interval(pair.effect)}; {how})."
+        value = estimate_text(pair.effect_name, pair.effect)
+        return f"{label}: {value} ({interval(pair.effect, _scale(pair.effect_name))}; {how})."
     return f"{label}: {how}."
 
 
@@ -218,5 +239,8 @@ def _left_out(comparison: Comparison) -> list[str]:
     """Say what was left out and why."""
     if not comparison.left_out:
         return []
-    parts = [f"{out.n} of {out.group} ({out.why})" for out in comparison.left_out]
+    parts = [
+        f"{out.n}{' ' if out.group in WHOLE_RECORDS else ' of '}{out.group} ({out.why})"
+        for out in comparison.left_out
+    ]
     return [f"Left out: {', '.join(parts)}."]

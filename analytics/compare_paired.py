@@ -1,0 +1,214 @@
+"""Compare the same patients at two or more times, in one group or between groups."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from analytics import equivalence, mixed, paired, wording
+from analytics.comparison import Check, Comparison, Effect, Kind, LeftOut
+from analytics.frequency import tally
+from analytics.guards import UndefinedError, not_computable, require
+from analytics.multiplicity import adjust
+from analytics.results import NotComputable, Pair, TestResult
+from analytics.runners import Margin
+from analytics.shift import pseudomedian
+from analytics.summaries import summaries
+
+
+def compare_paired(
+    frame: pl.DataFrame,
+    kind: Kind,
+    quantity: str,
+    unit: str = "",
+    *,
+    times: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    margin: Margin | None = None,
+    level: float = 0.95,
+    adjustment: str = "holm",
+    randomised: bool = False,
+) -> Comparison:
+    """Compare times within patients, or groups over time.
+
+    Two times: exact signed ranks, typical and mean change. More: Friedman with all pairs. With
+    ``groups``: a random-intercept model of group × time, in which missing visits are no loss.
+
+    Parameters
+    ----------
+    frame
+        Columns ``subject``, ``time``, ``value`` and, to compare groups, ``group``; one row a
+        visit. A column ``baseline`` adjusts the groups for it.
+    times
+        In order; of appearance when left out. A change is later minus earlier.
+    groups
+        Compare these groups over time instead of times within one.
+    margin
+        (low, high) of the mean change between two times, in ``unit``, stated in advance.
+    """
+    blank = Comparison(
+        quantity,
+        unit,
+        kind,
+        (),
+        (),
+        "",
+        "",
+        NotComputable(""),
+        randomised=randomised,
+        design="repeated" if groups else "paired",
+    )
+    try:
+        visits, order = _visits(frame, times)
+        blank = replace(blank, groups=_summaries(visits, order, groups, kind, unit, level))
+        if groups:
+            blank = _between(blank, visits, order, list(groups), level, adjustment)
+        else:
+            blank = _within(blank, visits, order, margin, level, adjustment)
+    except UndefinedError as refusal:
+        blank = replace(blank, test=not_computable(refusal.because, refusal.n))
+    return replace(blank, sentences=wording.sentences(blank))
+
+
+def _visits(frame: pl.DataFrame, times: Sequence[str] | None) -> tuple[pl.DataFrame, list[str]]:
+    """Return typed visits of the wanted times; refuse a patient with two values at one time."""
+    dtype = frame.schema["value"]
+    numeric = dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
+    require(numeric, f"the values are {dtype}, not numbers", frame.height)
+    visits = frame.with_columns(
+        pl.col("subject", "time").cast(pl.String),
+        pl.col("value").cast(pl.Float64).fill_nan(None),
+    ).drop_nulls(["subject", "time"])
+    order = visits["time"].unique(maintain_order=True).to_list() if times is None else list(times)
+    visits = visits.filter(pl.col("time").is_in(order))
+    finite = bool(visits["value"].drop_nulls().is_finite().all())
+    require(finite, "a value is infinite", visits.height)
+    twice = visits.height - visits.select("subject", "time").n_unique()
+    require(not twice, f"{twice} visits are there twice: keep one value a patient and time")
+    require(len(order) >= 2, "there are fewer than two times", visits.height)
+    return visits, order
+
+
+def _summaries(
+    visits: pl.DataFrame,
+    order: Sequence[str],
+    groups: Sequence[str] | None,
+    kind: Kind,
+    unit: str,
+    level: float,
+) -> tuple:
+    """Describe every time, by group where groups are compared."""
+    counts = {}
+    for group in groups or [None]:
+        part = visits if group is None else visits.filter(pl.col("group") == group)
+        for time in order:
+            label = time if group is None else f"{group}, {time}"
+            counts[label] = tally(part.filter(pl.col("time") == time)["value"].to_numpy())
+    return summaries(counts, kind, unit, level)
+
+
+def _within(
+    blank: Comparison,
+    visits: pl.DataFrame,
+    order: list[str],
+    margin: Margin | None,
+    level: float,
+    adjustment: str,
+) -> Comparison:
+    """Compare times within patients who have a value at every one."""
+    wide = visits.pivot("time", index="subject", values="value")
+    absent = [time for time in order if time not in wide.columns]
+    require(not absent, f"nobody has a value at {', '.join(absent)}", wide.height)
+    complete = wide.drop_nulls(order)
+    left = wide.height - complete.height
+    out = (LeftOut("patients", left, "no value at one of the times"),) if left else ()
+    found = f"{complete.height} of {wide.height} patients have a value at every time"
+    blank = replace(blank, left_out=out, checks=(Check("complete patients", found),))
+    if len(order) == 2:
+        return _change(blank, complete, order, margin, level)
+    columns = {time: complete[time].to_numpy() for time in reversed(order)}
+    test = paired.friedman(complete.select(order).to_numpy())
+    return replace(
+        blank,
+        method="Friedman",
+        reason="three or more times of one patient: ranks within each patient",
+        test=test,
+        pairs=paired.signed_rank_pairs(columns, adjustment, level, blank.unit),
+    )
+
+
+def _change(
+    blank: Comparison,
+    complete: pl.DataFrame,
+    order: list[str],
+    margin: Margin | None,
+    level: float,
+) -> Comparison:
+    """Test the change between two times."""
+    earlier, later = order
+    change = (complete[later] - complete[earlier]).to_numpy()
+    test = paired.wilcoxon_signed_rank(change)
+    zero = int(np.count_nonzero(change == 0))
+    typical = pseudomedian(change, level, blank.unit)
+    mean = paired.mean_change(change, level=level, unit=blank.unit)
+    companion = paired.paired_t(change)
+    against = None
+    if margin is not None:
+        against = equivalence.tost_paired(change, *margin, unit=blank.unit)
+    return replace(
+        blank,
+        method=test.method if isinstance(test, TestResult) else "Wilcoxon signed rank",
+        reason="two values of one patient: ranks of the changes, ties and zeros handled exactly",
+        test=test,
+        checks=(*blank.checks, Check("unchanged", f"{zero} of {len(change)}")),
+        effects=(
+            Effect("typical change", later, earlier, typical, 0.0),
+            Effect("mean change", later, earlier, mean, 0.0),
+        ),
+        companions=(companion,) if isinstance(companion, TestResult) else (),
+        equivalence=against,
+    )
+
+
+def _between(
+    blank: Comparison,
+    visits: pl.DataFrame,
+    order: list[str],
+    groups: list[str],
+    level: float,
+    adjustment: str,
+) -> Comparison:
+    """Compare groups at each time."""
+    require("group" in visits.columns, "the visits carry no group", visits.height)
+    model = mixed.repeated_measures(visits, groups, order, level, blank.unit)
+    if isinstance(model, NotComputable):
+        return replace(blank, test=model, reason="groups over time")
+    left = model.left_out
+    out = (LeftOut("visits", left, "no value, group or baseline"),) if left else ()
+    adjusted = adjust([test.p_value for test in model.tests], adjustment)
+    pairs = tuple(
+        Pair(
+            e.first,
+            e.second,
+            test,
+            test.p_value if p is None else p,
+            adjustment,
+            e.estimate,
+            e.name,
+        )
+        for e, test, p in zip(model.effects, model.tests, adjusted, strict=True)
+    )
+    share = f"{100 * model.fit.correlation:.0f} % of the variation is between patients"
+    return replace(
+        blank,
+        method=model.interaction.method,
+        reason="groups over time: a random intercept for each patient keeps missing visits",
+        test=model.interaction,
+        checks=(
+            Check("patients and visits", f"{model.fit.n_subjects} and {model.fit.n_values}"),
+            Check("correlation of visits", share),
+        ),
+        pairs=pairs,
+        left_out=out,
+    )
