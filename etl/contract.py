@@ -399,7 +399,7 @@ _KINDS = {
 
 
 def reasons(values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Return what is wrong with a row, in pydantic's words with value and remedy, and rule names."""
+    """Return what is wrong with a row, in pydantic's words with value and remedy; and the rules."""
     try:
         ProcedureRow.model_validate({k: v for k, v in values.items() if v is not None})
     except ValidationError as error:
@@ -462,7 +462,7 @@ def columns_markdown() -> str:
     lines = [
         "# Columns of the procedure log",
         "",
-        "Made by `python -m etl columns --out docs/columns.md` from `etl/contract.py`; do not edit.",
+        "Made from `etl/contract.py` by `python -m etl columns --out docs/columns.md`.",
         "",
         "A log needs `modality` and `performed_on` or `procedure_start_at`; everything else may be",
         "missing. Further columns are kept in `extra`, except those that name a person.",

@@ -10,7 +10,7 @@ from etl import normalise as to
 from etl import units
 from etl.contract import ProcedureRow, base_type, is_identifier, polars_type, unit_of, words
 from etl.profiles import Profile, field_of, plain
-from etl.sources.base import Table
+from etl.sources.base import MARK, PROBLEM, Table
 from etl.words import word_map
 from warehouse.settings import Settings
 
@@ -85,6 +85,8 @@ class Layout:
         text, info = pl.col(f"t_{name}"), ProcedureRow.model_fields[name]
         kind, canonical = polars_type(name), unit_of(info)
         added = self.profile.words.get(name, {})
+        if name == "operator":
+            return to.person(text)
         if name == "complications":
             own = {word.casefold(): term for word, term in added.items()}
             return to.lookup(text, lambda value: to.complications(value, own), pl.String())
@@ -163,14 +165,27 @@ class Layout:
         """Say which rows the file itself marks as test patients or phantoms."""
         rule, marks = self.profile.test, []
         marks += [text.is_not_null() for text in map(self.cell, rule.not_empty) if text is not None]
-        watched = [text for text in map(self.cell, rule.columns) if text is not None]
-        named = [self.fields[n] for n in ("patient_id", "accession_number") if n in self.fields]
-        marks += [text.str.contains(rule.pattern) for text in (*watched, *named)]
+        marks += [
+            text.str.contains(pattern.pattern)
+            for pattern in rule.patterns
+            for text in map(self.cell, pattern.columns)
+            if text is not None
+        ]
         return (
             pl.any_horizontal(*(mark.fill_null(False) for mark in marks))
             if marks
             else pl.lit(False)
         )
+
+    def problem(self) -> pl.Expr:
+        """Name what is wrong with a row as such: the reader's word, else the profile's refusals."""
+        found = [pl.col(PROBLEM)]
+        for rule in self.profile.refuse:
+            place = self.table.columns[0] if rule.column == "first" else self.place(rule.column)
+            if place:
+                hit = pl.col(place).str.starts_with(rule.starts_with)
+                found.append(pl.when(hit).then(pl.lit(f"refused{MARK}{rule.reason}")))
+        return pl.coalesce(*found)
 
     def is_raw(self, name: str) -> pl.Expr:
         """Say where a unit-bearing text is not simply its canonical value."""

@@ -205,6 +205,12 @@ def complications(text: str, added: dict[str, str]) -> str:
     return "|".join(named or ["none"])
 
 
+def person(text: pl.Expr) -> pl.Expr:
+    """Write a DICOM person name (``Family^Given=…``) as plain text; other names stay."""
+    first = text.str.split("=").list.first().str.replace_all(r"\^+", " ").str.strip_chars()
+    return pl.when(text.str.contains("^", literal=True)).then(first).otherwise(text)
+
+
 def pseudonym(identifier: str, key: bytes) -> str:
     """Return the keyed hash of an identifier (HMAC-SHA-256, 64 hexadecimal characters)."""
     return hmac.digest(

@@ -24,8 +24,9 @@ from etl.contract import (
 )
 from etl.layout import Layout
 from etl.profiles import Profile, recognise
+from etl.sources import openrem
 from etl.sources.base import LINE, MARK, PROBLEM, RefusalError, Table
-from etl.staging import RAW_VALUE, REJECTED, UNMAPPED, SourceFile, Staged
+from etl.staging import EVENT, RAW_VALUE, REJECTED, REPORT, UNMAPPED, SourceFile, Staged
 from warehouse.settings import Settings
 
 FIELDS = list(ProcedureRow.model_fields)
@@ -48,9 +49,10 @@ def stage_table(
         raise RefusalError(unknown_layout(table.header))
     layout = Layout(table, profile, settings, decimal_style(table, profile, settings))
     out = work_dir / f"{source.sha256[:16]}.procedures.parquet"
-    bad, raw = split(layout, check(layout), out, key)
+    bad, raw, report = split(layout, check(layout), out, key)
     kept = pl.scan_parquet(out).select(pl.len()).collect().item()
     rejected = reject(layout, bad, key)
+    reports, events = openrem.build(layout, report) if layout.profile.dialect else (None, None)
     return Staged(
         source=source,
         profile=profile.name,
@@ -58,6 +60,8 @@ def stage_table(
         read=kept + rejected.height,
         procedures=out,
         rejected=rejected,
+        reports=pl.DataFrame(schema=REPORT) if reports is None else reports,
+        events=pl.DataFrame(schema=EVENT) if events is None else events,
         raw_values=raw_values(layout, raw, source),
         unmapped=unmapped(out),
     )
@@ -139,6 +143,11 @@ def check(layout: Layout) -> pl.LazyFrame:
         pl.any_horizontal(pl.col(layout.table.columns).is_not_null())
         | pl.col(PROBLEM).is_not_null()
     )
+    dialect = openrem.DIALECTS.get(layout.profile.dialect or "")
+    problem = layout.problem()
+    frame = frame.with_columns(
+        (pl.coalesce(problem, dialect.problem(layout)) if dialect else problem).alias(PROBLEM)
+    )
     frame = frame.with_columns(text.alias(f"t_{name}") for name, text in texts.items())
     frame = frame.with_columns(
         (layout.typed(name) if name in texts else pl.lit(None, dtype=polars_type(name))).alias(name)
@@ -148,7 +157,30 @@ def check(layout: Layout) -> pl.LazyFrame:
         *(pl.col(name).is_null() & pl.col(f"t_{name}").is_not_null() for name in texts)
     )
     frame = frame.with_columns(_defaults(layout), unread=unread)
+    if dialect:
+        frame = frame.with_columns(**dialect.doses(layout))
+    if layout.profile.rolls_over:
+        frame = frame.with_columns(_rolled(layout))
     return frame.with_columns(bad=pl.col("unread") | pl.col(PROBLEM).is_not_null() | gate(FIELDS))
+
+
+def _rolled(layout: Layout) -> list[pl.Expr]:
+    """Move times to the next day that share the start's date column and lie 12 hours before it."""
+    start, columns = pl.col("procedure_start_at"), layout.profile.columns
+    shared = columns["procedure_start_at"].columns[0] if "procedure_start_at" in columns else None
+    later = [
+        name
+        for name in ("procedure_end_at", "room_out_at")
+        if name in layout.fields and columns[name].columns[0] == shared
+    ]
+    half = pl.duration(hours=12)
+    return [
+        pl.when(start - pl.col(name) > half)
+        .then(pl.col(name) + pl.duration(days=1))
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name in later
+    ]
 
 
 def _defaults(layout: Layout) -> list[pl.Expr]:
@@ -303,21 +335,27 @@ def _flag_list(mask: pl.Expr) -> pl.Expr:
 
 def split(
     layout: Layout, checked: pl.LazyFrame, out: Path, key: bytes
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Write the good rows; return the bad ones and the raw values of the good, in one pass."""
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Write the good rows; return the bad, the raw values and the reports of the good, at once."""
     schema = staged_schema()
-    good = _derive(layout, checked.filter(~pl.col("bad")), key).select(
-        pl.col(name).cast(kind) for name, kind in schema.items()
+    derived = _derive(layout, checked.filter(~pl.col("bad")), key)
+    doses = (*IONISING, "ctdi_phantom_cm") if layout.profile.kind == "report" else ()
+    good = derived.select(
+        (pl.lit(None) if name in doses else pl.col(name)).cast(kind).alias(name)
+        for name, kind in schema.items()
     )
     texts = [f"t_{name}" for name in layout.fields]
     bad = checked.filter("bad").select(
         LINE, PROBLEM, *layout.table.columns, *texts, *(pl.col(n) for n in FIELDS)
     )
-    _, bad_rows, raw_rows = pl.collect_all(
-        [good.sink_parquet(out, lazy=True, compression="lz4"), bad, _raw(layout, checked)],
+    beside = openrem.kept(layout) if layout.profile.dialect else {}
+    names = [name for name in (LINE, *FIELDS, "flags") if beside]
+    report = derived.select(*names, *(text.alias(name) for name, text in beside.items()))
+    _, bad_rows, raw_rows, report_rows = pl.collect_all(
+        [good.sink_parquet(out, lazy=True, compression="lz4"), bad, _raw(layout, checked), report],
         engine="streaming",
     )
-    return bad_rows, raw_rows
+    return bad_rows, raw_rows, report_rows
 
 
 def _raw(layout: Layout, checked: pl.LazyFrame) -> pl.LazyFrame:

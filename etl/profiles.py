@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from etl import units
@@ -46,12 +47,33 @@ class Origin(_Strict):
         return value
 
 
+#: Identifiers of what is no patient, unless a profile says otherwise.
+NO_PATIENT = r"(?i)(^|[^a-z])(phantom|physics|qa|test|quality ?control)([^a-z]|$)"
+
+
+class Pattern(_Strict):
+    """A regular expression that marks a test patient when it is found in one of the columns."""
+
+    columns: tuple[str, ...]
+    pattern: str
+
+    @model_validator(mode="after")
+    def _compiles(self) -> "Pattern":
+        """Refuse an expression that Polars cannot use."""
+        try:
+            pl.select(pl.lit("").str.contains(self.pattern))
+        except pl.exceptions.ComputeError as error:
+            raise ValueError(f"'{self.pattern}' is no regular expression: {error}") from error
+        return self
+
+
 class TestRule(_Strict):
     """How a file marks test patients and phantoms."""
 
+    __test__ = False
+
     not_empty: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-    pattern: str = r"(?i)(^|[^a-z])(phantom|physics|qa|test|quality ?control)([^a-z]|$)"
+    patterns: tuple[Pattern, ...] = ()
 
 
 class Refuse(_Strict):
@@ -62,13 +84,6 @@ class Refuse(_Strict):
     reason: str
 
 
-class Blocks(_Strict):
-    """Repeated groups of columns, one an acquisition; ``{n}`` counts from 1."""
-
-    prefix: str
-    dialect: Literal["openrem_ct", "openrem_rf"]
-
-
 class Profile(_Strict):
     """One layout of files."""
 
@@ -77,7 +92,6 @@ class Profile(_Strict):
     kind: Literal["log", "report"] = "log"
     dialect: Literal["openrem_ct", "openrem_rf"] | None = None
     requires: tuple[str, ...] = Field(description="columns by which the header is recognised")
-    optional: tuple[str, ...] = ()
     decimal: Literal[".", ","] | None = None
     time_zone: str | None = None
     default_site: str | None = None
@@ -91,6 +105,8 @@ class Profile(_Strict):
     ignore: tuple[str, ...] = ()
     test: TestRule = TestRule()
     refuse: tuple[Refuse, ...] = ()
+    #: Times that share one date column and go back have passed midnight.
+    rolls_over: bool = False
     #: Pattern of repeated column groups, with their number as its group.
     extend_long_rows: str | None = None
 
@@ -106,7 +122,6 @@ class Profile(_Strict):
             canonical = unit_of(ProcedureRow.model_fields[field])
             if origin.unit and (not canonical or units.factor(origin.unit, canonical) is None):
                 raise ValueError(f"{field}: unit '{origin.unit}' is not one of {canonical}")
-        re.compile(self.test.pattern)
         return self
 
     def fits(self, header: Sequence[str]) -> bool:
@@ -185,9 +200,21 @@ def canonical(header: Sequence[str]) -> Profile | None:
     if missing_columns(columns):
         return None
     try:
-        return Profile(name="log", title="procedure log", requires=(), columns=columns)
+        return Profile(
+            name="log",
+            title="procedure log",
+            requires=(),
+            columns=columns,
+            test=_plain_test(columns),
+        )
     except ValidationError as error:
         raise ProfileError(f"{error.errors()[0]['msg']}; correct the header") from error
+
+
+def _plain_test(columns: dict[str, Any]) -> TestRule:
+    """Watch the identifiers of a plain log for what is no patient."""
+    watched = [columns[n]["columns"][0] for n in ("patient_id", "accession_number") if n in columns]
+    return TestRule(patterns=(Pattern(columns=tuple(watched), pattern=NO_PATIENT),))
 
 
 def missing_columns(fields: Iterable[str]) -> list[str]:
