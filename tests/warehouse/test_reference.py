@@ -1,5 +1,6 @@
 """The shipped dated data: types, units, sources, and refusals that name the cell."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -17,12 +18,19 @@ from warehouse import reference
         (reference.trigger_levels, "rule_id"),
     ],
 )
-def test_every_row_has_a_source_and_an_id_of_its_own(table, key: str) -> None:
+def test_every_row_has_a_source_and_an_id_of_its_own(table: Callable[[], pl.DataFrame], key: str) -> None:
     frame = table()
     assert frame[key].is_unique().all()
     assert frame["source"].is_not_null().all()
-    assert frame["unit"].is_not_null().sum() >= frame.height - 6  # own-distribution rules have none
     assert frame["verified"].is_not_null().all()
+
+
+def test_only_rules_on_own_distributions_and_multiples_have_no_unit() -> None:
+    without = reference.trigger_levels().filter(pl.col("unit").is_null())
+    kinds = {"own_percentile", "robust_limit", "reference_multiple"}
+    assert set(without["kind"]) == kinds
+    for table in (reference.reference_levels(), reference.effective_dose_coefficients()):
+        assert table["unit"].is_not_null().all()
 
 
 def test_units_are_those_of_the_dose_index() -> None:
