@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from etl.pseudonym import KeyProblemError, fingerprint
+from warehouse.connect import READ_ONLY
 from warehouse.settings import Settings
 
 SQL = Path(__file__).resolve().parent.parent / "warehouse"
@@ -100,9 +101,14 @@ def base_snapshot(folder: Path) -> tuple[Path | None, list[str]]:
     return None, []
 
 
+def reading(snapshot: Path) -> duckdb.DuckDBPyConnection:
+    """Open a snapshot for a moment; a reader in the same process may have it open too."""
+    return duckdb.connect(snapshot, read_only=True, config=READ_ONLY)
+
+
 def _problem(path: Path) -> str | None:
     try:
-        with duckdb.connect(path, read_only=True) as con:
+        with reading(path) as con:
             run_sql(con, "write/version")
             whole = one_row(con, "write/size")[0]
         if path.stat().st_size < whole:

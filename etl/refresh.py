@@ -19,13 +19,13 @@ from etl.publish import (
     base_snapshot,
     compare_key,
     point_to,
+    reading,
     remove_leftovers,
     run_sql,
     work_on,
 )
 from etl.stage import stage
 from etl.staging import Staged
-from warehouse.connect import cursor
 from warehouse.settings import Settings
 
 #: Dose reports are small: this many are merged together.
@@ -91,7 +91,8 @@ class _Run:
         for problem in problems:
             self._warn(problem)
         if self.base is not None:
-            compare_key(cursor(self.base), key)
+            with reading(self.base) as con:
+                compare_key(con, key)
         seen = Seen(self.settings.data_dir / "state" / "seen.json")
         new = self._find(seen)
         if new:
@@ -111,7 +112,8 @@ class _Run:
         """Return what is to be read; enter what is not."""
         known: set[str] = set()
         if self.base is not None:
-            rows = run_sql(cursor(self.base), "write/known_files", retry=self.asked.retry)
+            with reading(self.base) as con:
+                rows = run_sql(con, "write/known_files", retry=self.asked.retry)
             known = {sha256 for (sha256,) in rows}
         new: list[Found] = []
         paths, settle = list(self.asked.paths), self.settings.settle_seconds

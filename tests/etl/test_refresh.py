@@ -1,0 +1,325 @@
+"""The refresh from the command line: what it says, keeps and leaves alone."""
+
+import json
+import os
+import stat
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from etl.__main__ import app
+from etl.publish import reading
+from warehouse.connect import current_snapshot
+from warehouse.settings import settings
+
+HEADER = "site,accession_number,modality,procedure_start_at,kap_gycm2,room\n"
+GOOD = HEADER + "north,A1,fluoroscopy,2026-03-02 09:00,1.5,R1\nnorth,A2,CT,2026-03-02 10:00,,R2\n"
+PARTLY = HEADER + "north,B1,fluoroscopy,2026-03-02 09:00,1.5,R1\nnorth,B2,teapot,2026-03-02 10:00,1,R1\n"
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "data"
+    (folder / "inbox").mkdir(parents=True)
+    monkeypatch.setenv("KERMA_DATA_DIR", str(folder))
+    monkeypatch.setenv("KERMA_SETTLE_SECONDS", "0")
+    settings.cache_clear()
+    yield folder
+    settings.cache_clear()
+
+
+def drop(data: Path, name: str, text: str) -> Path:
+    path = data / "inbox" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path
+
+
+def etl(*arguments: str) -> tuple[int, Any]:
+    """Run the command line; standard output must be the one JSON object."""
+    done = CliRunner().invoke(app, [*arguments, "--json"])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, json.loads(done.stdout) if done.stdout.strip() else None
+
+
+def ask(data: Path, sql: str) -> list[tuple]:
+    snapshot = current_snapshot(data / "snapshots")
+    assert snapshot is not None
+    with reading(snapshot) as con:
+        return con.sql(sql).fetchall()
+
+
+def snapshot_names(data: Path) -> list[str]:
+    return sorted(path.name for path in (data / "snapshots").glob("kerma-*"))
+
+
+def test_a_first_load_and_its_json(data: Path) -> None:
+    drop(data, "a.csv", GOOD)
+    drop(data, "deep/er/b.csv", PARTLY)
+    code, said = etl("refresh")
+    assert code == 1
+    assert set(said) == {"run_id", "files", "totals", "snapshot", "seconds"}
+    by_path = {file["path"]: file for file in said["files"]}
+    assert by_path["a.csv"]["status"] == "loaded"
+    b = by_path["deep/er/b.csv"]
+    assert (b["status"], b["read"], b["inserted"], b["rejected"]) == ("partly", 2, 1, 1)
+    assert b["reasons"]["modality.words"] == 1
+    assert said["totals"]["read"] == 4
+    assert ask(data, "select count(*) from procedure") == [(3,)]
+    assert (data / "snapshots" / said["snapshot"]).exists()
+    assert ask(
+        data, "select read = inserted + updated + unchanged + duplicate + rejected from run"
+    ) == [(True,)]
+    assert list((data / "snapshots").glob(".work*")) == []
+
+
+def test_nothing_new_publishes_nothing(data: Path) -> None:
+    path = drop(data, "a.csv", GOOD)
+    assert etl("refresh")[0] == 0
+    before = snapshot_names(data)
+    code, said = etl("refresh")
+    assert (code, said["files"], said["totals"]["known"]) == (0, [], 1)
+    assert snapshot_names(data) == before
+    # The same bytes under another name, or touched, are known too.
+    path.rename(path.with_name("renamed.csv"))
+    assert etl("refresh")[1]["files"] == []
+    code, said = etl("refresh", str(data / "inbox" / "renamed.csv"))
+    assert (code, said["files"][0]["status"]) == (0, "known")
+
+
+def test_a_dry_run_writes_nothing(data: Path) -> None:
+    drop(data, "a.csv", GOOD)
+    code, said = etl("refresh", "--dry-run")
+    assert (code, said["totals"]["inserted"], said["snapshot"]) == (0, 2, None)
+    assert snapshot_names(data) == []
+    assert not (data / "key").exists()
+
+
+def test_paths_outside_the_inbox_load_too(data: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere" / "log.csv"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text(GOOD, "utf-8")
+    drop(data, "left.csv", PARTLY)
+    code, said = etl("refresh", str(elsewhere.parent))
+    assert (code, len(said["files"])) == (0, 1)
+    assert etl("refresh", str(tmp_path / "nowhere"))[0] == 2
+
+
+def test_a_file_that_is_refused_does_not_hold_up_the_others(data: Path) -> None:
+    drop(data, "a.csv", GOOD)
+    drop(data, "empty.csv", "")
+    drop(data, "foreign.csv", "x,y\n1,2\n")
+    (data / "inbox" / "folder.csv").mkdir()
+    drop(data, "folder.csv/inside.csv", PARTLY)
+    os.mkfifo(data / "inbox" / "pipe.csv")
+    code, said = etl("refresh")
+    assert code == 1
+    status = {file["path"]: file["status"] for file in said["files"]}
+    assert status == {
+        "a.csv": "loaded",
+        "empty.csv": "refused",
+        "foreign.csv": "refused",
+        "folder.csv/inside.csv": "partly",
+        "pipe.csv": "unreadable",
+    }
+    assert ask(data, "select count(*) from rejected_row where line is null") == [(2,)]
+
+
+def test_nothing_could_be_loaded(data: Path) -> None:
+    drop(data, "foreign.csv", "x,y\n1,2\n")
+    assert etl("refresh")[0] == 4
+    assert etl("refresh")[0] == 0, "known bytes are not read again"
+    assert etl("refresh", "--retry")[0] == 4
+
+
+def test_links_that_leave_the_inbox_are_not_followed(data: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text(GOOD, "utf-8")
+    (data / "inbox" / "link.csv").symlink_to(secret)
+    (data / "inbox" / "loop").symlink_to(data / "inbox")
+    code, said = etl("refresh")
+    assert code == 4
+    assert "leaves the inbox" in said["files"][0]["message"]
+
+
+def test_a_file_that_still_grows_is_left_for_the_next_run(data: Path, monkeypatch) -> None:
+    monkeypatch.setenv("KERMA_SETTLE_SECONDS", "0.6")
+    settings.cache_clear()
+    path = drop(data, "growing.csv", GOOD)
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"north,G{time.monotonic_ns()},CT,2026-03-02 11:00,,R1\n")
+            time.sleep(0.05)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        code, said = etl("refresh")
+    finally:
+        stop.set()
+        writer.join()
+    assert (code, said["files"][0]["status"]) == (0, "busy")
+    assert snapshot_names(data) == []
+    code, said = etl("refresh")
+    assert said["files"][0]["status"] == "loaded"
+
+
+def test_a_file_that_changes_while_it_is_read_is_left(data: Path, monkeypatch) -> None:
+    import etl.refresh as module
+
+    path = drop(data, "a.csv", GOOD)
+    real = module.stage
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        staged = real(*args, **kwargs)
+        with path.open("a", encoding="utf-8") as file:
+            file.write("north,A3,CT,2026-03-02 11:00,,R1\n")
+        return staged
+
+    monkeypatch.setattr(module, "stage", slow)
+    assert etl("refresh")[1]["files"][0]["status"] == "busy"
+    monkeypatch.setattr(module, "stage", real)
+    assert etl("refresh")[1]["totals"]["inserted"] == 3
+
+
+def test_an_internal_error_on_one_file_leaves_the_others(data: Path, monkeypatch) -> None:
+    import etl.refresh as module
+
+    drop(data, "bad.csv", PARTLY)
+    drop(data, "good.csv", GOOD)
+    real = module.stage
+
+    def sometimes(source: Any, **kwargs: Any) -> Any:
+        if source.name == "bad.csv":
+            raise ZeroDivisionError("boom")
+        return real(source, **kwargs)
+
+    monkeypatch.setattr(module, "stage", sometimes)
+    code, said = etl("refresh")
+    assert code == 1
+    assert {f["path"]: f["status"] for f in said["files"]} == {
+        "bad.csv": "failed",
+        "good.csv": "loaded",
+    }
+    monkeypatch.setattr(module, "stage", real)
+    code, said = etl("refresh")
+    assert [(f["path"], f["status"]) for f in said["files"]] == [("bad.csv", "partly")]
+
+
+def test_a_failure_before_publication_leaves_the_snapshot(data: Path, monkeypatch) -> None:
+    from etl.merge import Merge
+    from etl.publish import BrokenPromiseError
+
+    drop(data, "a.csv", GOOD)
+    etl("refresh")
+    before = snapshot_names(data), ask(data, "select count(*) from procedure")
+    drop(data, "b.csv", PARTLY)
+
+    def fails(self: Merge) -> None:
+        raise BrokenPromiseError("two procedures with one key: 1")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Merge, "check", fails)
+        code, said = etl("refresh")
+    assert code == 5
+    assert "two procedures with one key" in said["failure"]
+    assert (said["totals"]["inserted"], said["snapshot"]) == (0, before[0][0])
+    assert (snapshot_names(data), ask(data, "select count(*) from procedure")) == before
+    status = etl("status")[1]
+    assert status["last_run"]["outcome"] == "failed"
+
+
+def test_the_key_is_private_and_must_stay_the_same(data: Path, monkeypatch) -> None:
+    drop(data, "a.csv", GOOD)
+    etl("refresh")
+    assert stat.S_IMODE((data / "key").stat().st_mode) == 0o600
+    monkeypatch.setenv("KERMA_PSEUDONYM_KEY", "f" * 64)
+    settings.cache_clear()
+    drop(data, "b.csv", PARTLY)
+    assert etl("refresh")[0] == 2
+    assert len(snapshot_names(data)) == 1
+    monkeypatch.setenv("KERMA_PSEUDONYM_KEY", "short")
+    settings.cache_clear()
+    assert etl("refresh")[0] == 2
+
+
+def test_a_key_file_that_others_can_read_is_refused(
+    data: Path, monkeypatch, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("a" * 64)
+    key.chmod(0o644)
+    monkeypatch.setenv("KERMA_PSEUDONYM_KEY_FILE", str(key))
+    settings.cache_clear()
+    assert etl("refresh")[0] == 2
+    key.chmod(0o600)
+    drop(data, "a.csv", GOOD)
+    assert etl("refresh")[0] == 0
+    assert not (data / "key").exists()
+
+
+def test_only_the_last_snapshots_are_kept(data: Path, monkeypatch) -> None:
+    monkeypatch.setenv("KERMA_KEEP_SNAPSHOTS", "2")
+    settings.cache_clear()
+    for n in range(4):
+        drop(data, f"{n}.csv", HEADER + f"north,N{n},CT,2026-03-02 09:00,,R1\n")
+        assert etl("refresh")[0] == 0
+    names = snapshot_names(data)
+    assert [name[-9:-7] for name in names] == ["03", "04"]
+    assert current_snapshot(data / "snapshots").name == names[-1]
+
+
+def test_a_damaged_snapshot_is_replaced_from_the_one_before(data: Path) -> None:
+    drop(data, "a.csv", GOOD)
+    etl("refresh")
+    drop(data, "b.csv", PARTLY)
+    etl("refresh")
+    newest = current_snapshot(data / "snapshots")
+    assert newest is not None
+    for damage in (newest.stat().st_size // 2, 100, 0):
+        os.truncate(newest, damage)
+        code, said = etl("refresh")
+        assert code == 1
+        assert any(newest.name in warning for warning in said["warnings"])
+        assert [file["path"] for file in said["files"]] == ["b.csv"], "lost with it, loaded again"
+        assert ask(data, "select count(*) from procedure") == [(3,)]
+        fresh = current_snapshot(data / "snapshots")
+        assert fresh is not None
+        assert fresh != newest
+        newest.unlink()
+        newest = fresh
+
+
+def test_check_says_what_would_be_rejected(data: Path) -> None:
+    path = drop(data, "b.csv", PARTLY)
+    code, said = etl("check", str(path))
+    assert (code, said["files"][0]["rejected"]) == (1, 1)
+    assert sorted(child.name for child in data.iterdir()) == ["inbox"]
+
+
+def test_rejected_rows_are_listed_and_exported(data: Path, tmp_path: Path) -> None:
+    drop(data, "b.csv", PARTLY)
+    etl("refresh")
+    shown = CliRunner().invoke(app, ["rejected"])
+    assert "b.csv:3" in shown.stdout
+    assert "teapot" in shown.stdout
+    out = tmp_path / "out.csv"
+    assert CliRunner().invoke(app, ["rejected", "--export", str(out)]).exit_code == 0
+    assert "teapot" in out.read_text("utf-8-sig")
+
+
+def test_demo_loads_only_into_an_empty_warehouse(data: Path) -> None:
+    done = CliRunner().invoke(app, ["demo", "--if-empty", "--rows", "300"])
+    assert done.exit_code == 0, done.output
+    assert ask(data, "select count(*) > 250 from procedure") == [(True,)]
+    before = snapshot_names(data)
+    assert CliRunner().invoke(app, ["demo", "--if-empty"]).exit_code == 0
+    assert snapshot_names(data) == before
