@@ -81,11 +81,12 @@ def courses_of(
     values: pl.DataFrame, counts: pl.DataFrame, months: pl.DataFrame, filters: dict[str, Any]
 ) -> dict[str, Course]:
     """Follow every measure of the cards, by column name."""
-    first, last = filters["from_date"], filters["to_date"]
+    data_from = data.query("freshness")["data_from"].item()
+    first = max(filters["from_date"] or data_from, data_from)
     units = {index.column: index.unit for index in DOSES}
     units |= {"duration_min": "min", "waiting_min": "min"}
     return {
-        "procedures": volume_course(counts, first, last),
+        "procedures": volume_course(counts, first, filters["to_date"]),
         "complications": share_course(counts, "n_complication", "n_complication_known"),
         "satisfaction": share_course(counts, "n_satisfied", "n_satisfaction"),
     } | {measure: median_course(values, months, measure, unit) for measure, unit in units.items()}

@@ -84,7 +84,8 @@ def of_course(
     said = f"{note(course.level)}, n = {fmt.count(course.level.n)}"
     months = [value for _, value in course.months]
     if isinstance(course.change, NotComputable):
-        no_change = f"no change shown: {course.change.reason}"
+        reason = course.change.reason.removeprefix("cannot be computed, because ")
+        no_change = f"no change shown: {reason}"
         return Card(label, level(course.level.value), f"{said}; {no_change}", course=months,
                     help=help)  # fmt: skip
     words, ends = change(course.change)

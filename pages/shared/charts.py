@@ -1,7 +1,7 @@
 """What all charts have in common: colours, sizes, an accessible name and a download menu.
 
-Channels are written with types (``alt.X("month:T")`` is an object with a type), never as bare
-strings: Altair takes five milliseconds to guess each of those.
+Channels are objects with a stated type, never shorthand strings: Altair takes five milliseconds to
+guess the type of each of those.
 """
 
 from collections.abc import Iterable, Mapping

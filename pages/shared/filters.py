@@ -234,7 +234,7 @@ def _range(data_from: date, data_to: date) -> tuple[date, date]:
     """Ask for a free range; one typed back to front is turned round, and said so."""
     chosen = st.date_input(
         "From and to", (data_from, data_to), key="range", bind="query-params",
-        format="YYYY-MM-DD", width=260,
+        format="YYYY-MM-DD", width=260, min_value=date(1970, 1, 1), max_value=date(2099, 12, 31),
     )  # fmt: skip
     days = [day for day in (chosen if isinstance(chosen, tuple) else (chosen,)) if day]
     if not days:

@@ -1,0 +1,110 @@
+"""Modality comparison: the table agrees with SciPy on the rows; some things are not compared."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from tests.pages.app import charts, opened, texts
+from tests.pages.test_overview import rows  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("demo_settings")
+
+
+@pytest.fixture
+def year(rows: pl.DataFrame) -> pl.DataFrame:  # noqa: F811
+    end = rows["performed_on"].max()
+    return rows.filter(pl.col("performed_on") > end - timedelta(days=365))
+
+
+def tables(at) -> list[pl.DataFrame]:
+    return [pl.from_pandas(table.value, include_index=False) for table in at.table]
+
+
+def of(year: pl.DataFrame, modality: str, column: str) -> np.ndarray:
+    return year.filter(pl.col("modality") == modality)[column].drop_nulls().to_numpy()
+
+
+def test_the_table_reads_like_a_trial_report(year: pl.DataFrame) -> None:
+    report = tables(opened("comparison"))[0]
+    assert report.columns == ["Outcome", "CT", "fluoroscopy", "Effect (95 % CI)", "Test", "p"]
+    assert report["Outcome"].to_list() == [
+        "Estimated effective dose", "Procedure duration", "Complications",
+        "Satisfaction, 1 to 5", "Pain relief at 1 month",
+    ]  # fmt: skip
+    assert all("n = " in cell or " of " in cell for cell in report["CT"])
+    assert all("Holm-adjusted" in p for p in report["p"])
+
+
+def test_duration_agrees_with_scipy_on_the_rows(year: pl.DataFrame) -> None:
+    row = tables(opened("comparison"))[0].filter(pl.col("Outcome") == "Procedure duration")
+    ct, fluoroscopy = (of(year, m, "duration_min") for m in ("CT", "fluoroscopy"))
+    ratio = np.exp(np.log(ct).mean() - np.log(fluoroscopy).mean())
+    assert row["Effect (95 % CI)"].item().startswith(f"ratio {ratio:.2f} ")
+    p = stats.ttest_ind(np.log(ct), np.log(fluoroscopy), equal_var=False).pvalue
+    written = "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".")
+    assert row["p"].item().startswith(written)
+    quartiles = np.percentile(ct, [25, 50, 75])
+    assert row["CT"].item().startswith(f"{quartiles[1]:.1f} [{quartiles[0]:.1f}–")
+
+
+def test_ctdi_and_air_kerma_stand_side_by_side_and_are_not_compared() -> None:
+    at = opened("comparison")
+    indices = next(table for table in tables(at) if "Compared" in table.columns)
+    mixed = indices.filter(pl.col("Outcome").str.starts_with("CTDIvol (CT)"))
+    assert mixed["Compared"].item().startswith("No: CTDIvol is scanner output")
+    assert "effective dose" in mixed["Compared"].item()
+    assert indices["Compared"].str.starts_with("No").all()
+    axes = [spec["encoding"]["x"]["title"] for spec in charts(at) if "encoding" in spec]
+    assert not any("CTDI" in axis or "kerma" in axis for axis in axes)
+
+
+def test_no_difference_is_never_called_similar() -> None:
+    for compare in ("CT v fluoroscopy", "CT v fluoroscopy v ultrasound"):
+        said = texts(opened("comparison", compare=compare)).lower()
+        assert "similar" not in said and "no difference" not in said
+
+
+def test_crude_and_within_procedures_stand_side_by_side() -> None:
+    adjusted = next(t for t in tables(opened("comparison")) if "Within procedures" in t.columns)
+    assert adjusted.columns == ["Outcome", "Crude", "Within procedures", "Based on"]
+    dose = adjusted.filter(pl.col("Outcome").str.contains("Effective dose"))
+    crude, within = (float(dose[c].item().split(" ")[0]) for c in ("Crude", "Within procedures"))
+    assert crude > 2 * within, "CT does the procedures that need more dose"
+
+
+def test_ultrasound_has_no_dose_column() -> None:
+    at = opened("comparison", compare="CT v fluoroscopy v ultrasound")
+    report = tables(at)[0]
+    dose = report.filter(pl.col("Outcome") == "Estimated effective dose")
+    assert dose["ultrasound"].item() == "not applicable"
+    assert "neither 0 nor missing" in texts(at)
+
+
+def test_one_modality_alone_says_what_to_do() -> None:
+    at = opened("comparison", modality="CT")
+    assert "CT only: a comparison needs two" in texts(at)
+    assert not at.table
+
+
+def test_patients_with_several_procedures_are_said() -> None:
+    assert "of patients who had several" in texts(opened("comparison"))
+
+
+def test_the_pictures_share_an_axis_only_where_the_quantity_is_one() -> None:
+    specs = charts(opened("comparison"))
+    titles = [spec["encoding"]["x"]["title"] for spec in specs if "encoding" in spec]
+    assert titles[0] == "Estimated effective dose (mSv), logarithmic"
+    assert specs[0]["encoding"]["x"]["scale"]["type"] == "log"
+    assert "Share of answers" in titles
+
+
+def test_no_warehouse_keeps_the_page_calm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from warehouse.settings import settings
+
+    monkeypatch.setenv("KERMA_DATA_DIR", str(tmp_path))
+    settings.cache_clear()
+    assert opened().title[0].value == "No data yet"
