@@ -17,7 +17,8 @@ from analytics.results import Estimate
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-BRUTE_FORCE_PAIRS = 4_000_000
+BRUTE_FORCE_PAIRS = 1_000_000
+CANDIDATES = 20_000
 
 
 @computable
@@ -149,42 +150,35 @@ def _difference_selector(first: Counts, second: Counts) -> Callable[[int], float
     return lambda k: _select_difference(first, second, k)
 
 
-def _count_up_to(first: Counts, second: Counts, shift: float) -> int:
-    """Count pairs with x − y ≤ shift: those with y ≥ x − shift."""
-    steps = np.concatenate(([0], second.cumulative))
-    below = steps[np.searchsorted(second.values, first.values - shift, side="left")]
-    return int(((second.n - below) * first.n_each).sum())
-
-
 def _select_difference(first: Counts, second: Counts, k: int) -> float:
-    """Find the k-th smallest difference by bisection, then snap to a difference that occurs."""
+    """Find the k-th smallest difference: halve the range, then look at what is left in it."""
     low = float(first.values[0] - second.values[-1])
     high = float(first.values[-1] - second.values[0])
     scale = max(abs(low), abs(high), float(np.abs(first.values).max()))
     low -= 1e-14 * scale
-    if _count_up_to(first, second, low) >= k:
-        return low
-    while high - low > 4e-15 * scale:
+    start = np.searchsorted(second.values, first.values - high, side="left")
+    stop = np.searchsorted(second.values, first.values - low, side="left")
+    while int((stop - start).sum()) > CANDIDATES and high - low > 4e-15 * scale:
         middle = low + (high - low) / 2
-        if middle in (low, high):
-            break
-        if _count_up_to(first, second, middle) >= k:
-            high = middle
+        place = np.searchsorted(second.values, first.values - middle, side="left")
+        if _pairs_from(first, second, place) >= k:
+            high, start = middle, place
         else:
-            low = middle
-    return _nearest_difference(first, second, high)
+            low, stop = middle, place
+    before = _pairs_from(first, second, stop)
+    sizes = stop - start
+    of_first = np.repeat(np.arange(len(sizes)), sizes)
+    of_second = np.arange(len(of_first)) - np.repeat(np.cumsum(sizes) - sizes - start, sizes)
+    raw = first.values[of_first] - second.values[of_second]
+    counts = first.n_each[of_first] * second.n_each[of_second]
+    differences, weights = _merge_close(raw, counts, scale)
+    return float(differences[np.searchsorted(before + np.cumsum(weights), k)])
 
 
-def _nearest_difference(first: Counts, second: Counts, target: float) -> float:
-    """Return the difference x − y that lies nearest to the target."""
-    place = np.searchsorted(second.values, first.values - target)
-    candidates = np.concatenate(
-        [
-            first.values - second.values[np.clip(place + step, 0, len(second.values) - 1)]
-            for step in (-1, 0)
-        ]
-    )
-    return float(candidates[np.argmin(np.abs(candidates - target))])
+def _pairs_from(first: Counts, second: Counts, place: IntArray) -> int:
+    """Count pairs whose second value lies at or above a place of its own for each first value."""
+    steps = np.concatenate(([0], second.cumulative))
+    return int(((second.n - steps[place]) * first.n_each).sum())
 
 
 @computable
@@ -199,7 +193,9 @@ def pseudomedian(differences: Any, level: float = 0.95, unit: str = "") -> Estim
     n = kept.n
     require(n >= 1, "no difference differs from zero", counts.n)
     require(kept.all_finite, "a difference is infinite", counts.n)
-    require(len(kept.values) ** 2 <= 4 * BRUTE_FORCE_PAIRS, "there are too many distinct values", n)
+    require(
+        len(kept.values) ** 2 <= 16 * BRUTE_FORCE_PAIRS, "there are too many distinct values", n
+    )
     averages, weights = _walsh_averages(kept)
     value = _weighted_median(averages, weights)
     total = n * (n + 1) // 2
