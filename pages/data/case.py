@@ -61,7 +61,13 @@ def draw_values(row: dict[str, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Values", anchor=False, width="stretch")
         downloads.offer(table, key="case-values", title=f"Case {row['procedure_id']}, values")
-    st.dataframe(table, hide_index=True, height="content", alt="Values as canonical and as sent")
+    st.dataframe(
+        table,
+        hide_index=True,
+        placeholder="–",
+        height="content",
+        alt="Values as canonical and as sent",
+    )
     source = row["source_path"] or "an unknown file"
     st.caption(
         f"Dose from the {row['dose_source'] or 'source without dose'}; read from {source}, line "
@@ -99,7 +105,9 @@ def draw_events(events: pl.DataFrame, row: dict[str, Any]) -> None:
         )  # fmt: skip
     with st.expander(f"All {fmt.count(len(events))} events"):
         downloads.offer(events, key="case-events", title=f"Case {row['procedure_id']}, events")
-        st.dataframe(events, hide_index=True, alt="Irradiation events in order of time")
+        st.dataframe(
+            events, hide_index=True, placeholder="–", alt="Irradiation events in order of time"
+        )
 
 
 def draw_distributions(row: dict[str, Any]) -> None:
@@ -151,8 +159,9 @@ def case_table(table: pl.DataFrame, key: str, title: str) -> None:
     """Draw a short list of cases; a chosen row opens that case."""
     ids = table["Case"].to_list()
     event = st.dataframe(
-        table, hide_index=True, key=f"{key}-{st.session_state['open_case']}", on_select="rerun",
-        selection_mode="single-row", height="content", alt=title,
+        table, hide_index=True, placeholder="–", on_select="rerun",
+        key=f"{key}-{st.session_state['open_case']}", selection_mode="single-row",
+        height="content", alt=title,
         column_config={
             "Case": st.column_config.NumberColumn(format="%d"),
             "Day": st.column_config.DateColumn(format="YYYY-MM-DD"),
@@ -174,7 +183,13 @@ def draw_history(row: dict[str, Any]) -> None:
     if changes.is_empty():
         st.markdown(f"One version, loaded by run {row['run_id']}. Nothing was corrected.")
         return
-    st.dataframe(case_parts.history(changes), hide_index=True, height="content", alt="Corrections")
+    st.dataframe(
+        case_parts.history(changes),
+        hide_index=True,
+        placeholder="–",
+        height="content",
+        alt="Corrections",
+    )
     downloads.offer(changes, key="case-history", title=f"Case {row['procedure_id']}, history")
 
 

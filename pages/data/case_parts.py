@@ -27,7 +27,7 @@ LABELS = {
     "device": "Device", "operator": "Operator", "trainee": "Trainee took part",
     "accession_number": "Accession number", "age_years": "Age", "sex": "Sex",
     "weight_kg": "Weight", "height_cm": "Height", "bmi": "Body mass index",
-    "pregnancy_status": "Pregnancy", "air_kerma_mgy": "Air kerma Ka,r", "kap_gycm2": "KAP",
+    "pregnancy_status": "Pregnancy", "air_kerma_mgy": "Air kerma K_a,r", "kap_gycm2": "KAP",
     "fluoro_time_s": "Fluoroscopy time", "ctdi_vol_mgy": "CTDIvol",
     "ctdi_phantom_cm": "CTDI phantom", "dlp_mgycm": "DLP", "ssde_mgy": "SSDE",
     "peak_skin_dose_mgy": "Peak skin dose", "effective_dose_msv": "Effective dose estimate",
@@ -89,7 +89,7 @@ def checks(row: dict[str, Any], events: pl.DataFrame, reports: pl.DataFrame) -> 
 
 def _field_area(row: dict[str, Any]) -> Check:
     kap, kerma = row["kap_gycm2"], row["air_kerma_mgy"]
-    what = "KAP against Ka,r"
+    what = "KAP against K_a,r"
     if not kap or not kerma:
         return Check("unknown", what, "not checked, one of the two is missing")
     area = 1000 * kap / kerma
@@ -207,7 +207,7 @@ def brief(cases: pl.DataFrame, this: int) -> pl.DataFrame:
     named = {
         "performed_on": "Day", "modality": "Modality", "procedure_code": "Procedure",
         "room": "Room", "age_years": "Age, years", "bmi": "BMI, kg/m²", "n_levels": "Levels",
-        "air_kerma_mgy": "Ka,r, mGy", "kap_gycm2": "KAP, Gy·cm²",
+        "air_kerma_mgy": "K_a,r, mGy", "kap_gycm2": "KAP, Gy·cm²",
         "fluoro_time_s": "Fluoroscopy time, s", "dlp_mgycm": "DLP, mGy·cm",
         "ctdi_vol_mgy": "CTDIvol, mGy", "duration_min": "Duration, min", "procedure_id": "Case",
     }  # fmt: skip

@@ -25,7 +25,7 @@ def table(frame: pl.DataFrame, key: str, title: str, filters: Filters | None = N
         downloads.offer(frame, key=key, title=title, filters=filters)
     height = min(38 + 35 * len(frame), 420)
     st.dataframe(
-        frame, hide_index=True, alt=title, height=height, row_height=35,
+        frame, hide_index=True, placeholder="–", alt=title, height=height, row_height=35,
         column_config={name: kind for name, kind in COLUMNS.items() if name in frame.columns},
     )  # fmt: skip
 
@@ -109,6 +109,7 @@ def draw_rejected() -> None:
     st.dataframe(
         parts.rejected_rows(rows),
         hide_index=True,
+        placeholder="–",
         alt="Rejected rows",
         column_config={"Line": CASE},
     )

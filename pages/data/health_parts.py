@@ -175,7 +175,7 @@ def unit_warnings(found: pl.DataFrame, cases: pl.DataFrame) -> pl.DataFrame:
             pl.col("performed_on").max().alias("last"),
             pl.col("field_area_cm2").median().round_sig_figs(3).alias("area"),
             pl.col("machine_median_cm2").first().round_sig_figs(3).alias("usual"),
-            pl.col("basis").mode().sort().first().str.replace("K_a,r", "Ka,r").alias("basis"),
+            pl.col("basis").mode().sort().first().alias("basis"),
             pl.col("procedure_id").max().alias("case"),
         )
         .sort("n", "site", "machine", "month", descending=[True, False, False, False])

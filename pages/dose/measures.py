@@ -26,7 +26,7 @@ MEASURES = {
     measure.name: measure
     for measure in (
         DoseMeasure("kap_gycm2", DoseIndex.KAP, "KAP"),
-        DoseMeasure("air_kerma_mgy", DoseIndex.AIR_KERMA, "Air kerma Ka,r"),
+        DoseMeasure("air_kerma_mgy", DoseIndex.AIR_KERMA, "Air kerma K_a,r"),
         DoseMeasure("dlp_mgycm", DoseIndex.DLP, "DLP"),
         DoseMeasure("ctdi_vol_32_mgy", DoseIndex.CTDI_VOL, "CTDIvol, 32 cm phantom", 32),
         DoseMeasure("ctdi_vol_16_mgy", DoseIndex.CTDI_VOL, "CTDIvol, 16 cm phantom", 16),

@@ -217,7 +217,7 @@ def _level(rule: Rule) -> str:
 def value_words(quantity: str, kind: str, value: float) -> str:
     """Write a case's figure with its name and unit."""
     if kind == "unit_ratio":
-        return f"KAP/Ka,r {fmt.quantity(value, 'cm²')}"
+        return f"KAP/K_a,r {fmt.quantity(value, 'cm²')}"
     name = "Σ " if kind == "patient_sum" else ""
     of = fmt.measure(quantity)
     return f"{name}{of.short} {fmt.quantity(value, of.unit)}"

@@ -32,7 +32,7 @@ def chosen_rules(counts: dict[str, int]) -> list[str]:
         st.session_state["rule"] = [rule for rule in st.session_state["rule"] if rule in counts]
     return st.multiselect(
         "Rule", list(counts), key="rule", bind="query-params", placeholder="All rules",
-        format_func=lambda rule: f"{rule_words(rule)} · {fmt.count(counts.get(rule, 0))}",
+        format_func=rule_words,
     )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def draw_list(cases: pl.DataFrame, filters: Filters) -> dict[str, Any]:
     ids = shown["procedure_id"].to_list()
     st.dataframe(
         as_table(shown), key="outlier-table", hide_index=True, height=420, row_height=35,
-        on_select=lambda: pick_row(ids), selection_mode="single-row",
+        placeholder="–", on_select=lambda: pick_row(ids), selection_mode="single-row",
         alt="Cases that stand out, furthest first",
         column_config={
             "Day": st.column_config.DateColumn(format="YYYY-MM-DD"),
@@ -130,7 +130,7 @@ def draw_case(row: dict[str, Any], found: Found, filters: Filters) -> None:
     ):
         value = value_words(broken["quantity"], broken["kind"], broken["value"])
         limit = value_words(broken["quantity"], broken["kind"], broken["limit"])
-        basis = broken["basis"].replace("K_a,r", "Ka,r")
+        basis = broken["basis"]
         n = f", n = {fmt.count(broken['n_basis'])}" if broken["n_basis"] else ""
         st.markdown(f"- **{rule_words(broken['rule_id'])}:** {value}; limit {limit} ({basis}{n})")
     if row["dose_index"]:
@@ -185,7 +185,10 @@ def main() -> None:
         draw_reach()
         return
     counts = counted_rules(found)
-    cases = listed(found, chosen_rules(counts))
+    chosen = chosen_rules(counts)
+    said = [f"{rule_words(rule)}: {fmt.count(n)}" for rule, n in counts.items()]
+    st.caption(f"Cases by rule: {' · '.join(said)}")
+    cases = listed(found, chosen)
     if found.cut:
         st.warning(f"The list is cut at {fmt.count(outlier_list.MOST)} cases: narrow the filters.")
     row = draw_list(cases, view.filters)

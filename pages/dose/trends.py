@@ -1,5 +1,7 @@
 """Does dose drift, and did a change help: one dose index of one procedure, month by month."""
 
+from collections.abc import Container
+
 import polars as pl
 import streamlit as st
 
@@ -34,50 +36,41 @@ CONTROL_NOTES = {
 def choose(choices: pl.DataFrame) -> Choice:
     """Ask for the dose index, then for a procedure and a room that have it."""
     indices = offered(choices)
-    several = len({modality for modality, _ in indices}) > 1
     names = {
-        f"{modality}.{name}": MEASURES[name].label + (f" ({modality})" if several else "")
-        for modality, name in indices
+        f"{modality}.{name}": f"{MEASURES[name].label} ({modality})" for modality, name in indices
     }
     _forget("index", names)
     modality, name = filters.choose("index", "Dose index", names).split(".", 1)
     having = choices.filter((pl.col("modality") == modality) & (pl.col(name) > 0))
-    procedures = _counted(having, "procedure", name)
+    procedures = _by_count(having, "procedure", name)
     with st.container(horizontal=True):
         _forget("of", procedures)
         procedure = st.selectbox(
-            "Procedure", list(procedures), key="of", bind="query-params", width=420,
-            format_func=lambda code: f"{fmt.procedure(code)} · n = {fmt.count(procedures[code])}",
+            "Procedure", procedures, key="of", bind="query-params", width=420,
+            format_func=fmt.procedure,
         )  # fmt: skip
-        rooms = _counted(having.filter(pl.col("procedure") == procedure), "room", name)
+        rooms = _by_count(having.filter(pl.col("procedure") == procedure), "room", name)
         options = [ALL_ROOMS, *rooms]
         _forget("in", options)
         room = st.selectbox(
             "Room", options, key="in", bind="query-params", width=300,
-            format_func=lambda value: _room_words(value, rooms),
+            format_func=lambda value: value or "Room not stated",
         )  # fmt: skip
     return Choice(
         modality, MEASURES[name], str(procedure), None if room == ALL_ROOMS else str(room)
     )
 
 
-def _forget(key: str, options: object) -> None:
+def _forget(key: str, options: Container[str]) -> None:
     """Drop a choice that the filters no longer offer."""
-    if key in st.session_state and st.session_state[key] not in options:  # type: ignore[operator]
+    if key in st.session_state and st.session_state[key] not in options:
         del st.session_state[key]
 
 
-def _counted(frame: pl.DataFrame, column: str, name: str) -> dict[str, int]:
-    totals = (
-        frame.group_by(column).agg(pl.col(name).sum()).sort(name, column, descending=[True, False])
-    )
-    return dict(totals.iter_rows())
-
-
-def _room_words(value: str, rooms: dict[str, int]) -> str:
-    if value == ALL_ROOMS:
-        return value
-    return f"{value or 'room not stated'} · n = {fmt.count(rooms.get(value, 0))}"
+def _by_count(frame: pl.DataFrame, column: str, name: str) -> list[str]:
+    """Return the values of a column, the one with most cases first."""
+    totals = frame.group_by(column).agg(pl.col(name).sum())
+    return totals.sort(name, column, descending=[True, False])[column].to_list()
 
 
 def draw_findings(
@@ -104,7 +97,7 @@ def draw_left_out(months: pl.DataFrame) -> None:
     """Say how many cases stand behind the chart and what it leaves out."""
     few = months.filter((pl.col("n") < FEW) & (pl.col("n") > 0))
     n, missing, zero = (int(months[name].sum()) for name in ("n", "n_missing", "n_not_positive"))
-    said = [f"n = {fmt.count(n)}"]
+    said = [f"n = {fmt.count(n)}", "the first and the last month may be incomplete"]
     if missing:
         said.append(f"{fmt.count(missing)} without this dose index left out")
     if zero:
