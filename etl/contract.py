@@ -290,6 +290,13 @@ FLAGS: dict[str, str] = {
     "dst_gap": "a time lies in the hour that the change to summer time leaves out",
     "pain_scale_missing": "pain scores without a scale: kept, not analysed",
     "test_patient": "test patient, phantom or service: kept out of statistics",
+    "unit_unknown": "a dose came in a unit that is not understood: null, kept as sent",
+    "value_unreadable": "a dose came as no number: null, kept as sent",
+    "event_unreadable": "an irradiation event could not be read; the totals are the report's",
+    "event_count_differs": "the report states another number of events than it holds",
+    "event_sum_differs": "total and sum of the events differ by more than 2 %; both are kept",
+    "zero_total_nonzero_events": "total is 0 although its events carry dose; both are kept",
+    "total_missing": "events carry dose but the report states no total",
 }
 
 
@@ -398,14 +405,31 @@ _KINDS = {
 }
 
 
-def reasons(values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Return what is wrong with a row, in pydantic's words with value and remedy; and the rules."""
+def reasons(
+    values: Mapping[str, Any], sent: Mapping[str, str | None] | None = None
+) -> tuple[list[str], list[str]]:
+    """Return what is wrong with a row, in pydantic's words with value and remedy; and the rules.
+
+    ``values`` are canonical, or text where it could not be read; ``sent`` the texts to quote.
+    """
+    told = {**values, **{name: text for name, text in (sent or {}).items() if text is not None}}
     try:
         ProcedureRow.model_validate({k: v for k, v in values.items() if v is not None})
     except ValidationError as error:
-        pairs = [pair for item in error.errors() for pair in _word(dict(item), values)]
+        pairs = [pair for item in _errors(error, told) for pair in _word(item, told)]
         return [reason for reason, _ in pairs], [rule for _, rule in pairs]
     return [], []
+
+
+def _errors(error: ValidationError, told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return pydantic's errors; a day missing only because the start is unreadable is no second."""
+    items = [dict(item) for item in error.errors()]
+    unread = told.get("procedure_start_at") is not None
+    return [
+        i
+        for i in items
+        if not (i["loc"] == ("performed_on",) and i["type"] == "missing" and unread)
+    ]
 
 
 def _word(item: dict[str, Any], values: Mapping[str, Any]) -> list[tuple[str, str]]:

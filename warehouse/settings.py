@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import (
@@ -24,6 +25,14 @@ class Settings(BaseSettings):
     time_zone: str = Field("Europe/Berlin", description="zone of the wall-clock columns")
     profiles_dir: Path | None = Field(None, description="a site's own layouts, before the shipped")
     keep_snapshots: int = Field(7, ge=2, description="published snapshots kept for rollback")
+    sites: dict[str, str] = Field(
+        default_factory=dict,
+        description="site of the dose reports of an institution or station, by its name",
+    )
+    device_modality: dict[str, Literal["fluoroscopy", "radiography"]] = Field(
+        default_factory=dict,
+        description="what a device that does both is used for, by station, model or manufacturer",
+    )
     settle_seconds: float = Field(
         2.0, ge=0, description="a file changed this recently is left alone"
     )
@@ -35,6 +44,12 @@ class Settings(BaseSettings):
     def inbox(self) -> Path:
         """Folder that the refresh reads, with its sub-folders."""
         return self.data_dir / "inbox"
+
+    def site_of(self, institution: str, station: str = "") -> str:
+        """Return the site of a dose report: mapped by station or institution, else as named."""
+        known = {name.casefold(): site for name, site in self.sites.items()}
+        mapped = known.get(station.casefold()) or known.get(institution.casefold())
+        return mapped or institution[:100] or self.default_site
 
     @property
     def snapshots(self) -> Path:

@@ -1,0 +1,276 @@
+"""Content items of a DICOM structured report: found by code, read leniently, item by item."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from math import isfinite
+from zoneinfo import ZoneInfo
+
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+
+from etl import units
+
+#: Code value and coding scheme: what items are matched by, never their English meaning.
+Code = tuple[str, str]
+
+_CONTENT, _CONCEPT_NAME, _CONCEPT = 0x0040A730, 0x0040A043, 0x0040A168
+_VALUE, _SCHEME, _MEANING = 0x00080100, 0x00080102, 0x00080104
+_LONG_VALUE, _URN_VALUE = 0x00080119, 0x00080120
+_MEASURED, _NUMBER, _UNITS = 0x0040A300, 0x0040A30A, 0x004008EA
+_TEXT, _UID, _DATETIME, _NAME = 0x0040A160, 0x0040A124, 0x0040A120, 0x0040A123
+_CHARACTER_SET = 0x00080005
+#: Deeper than any template; a deeper tree is damaged or hostile.
+_DEEPEST = 24
+_STAMP = re.compile(r"(\d{4})[.-]?(\d{2})[.-]?(\d{2})")
+_CLOCK = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2})?(?:\.(\d{1,6})\d*)?")
+_OFFSET = re.compile(r"([+-])(\d{2})(\d{2})$")
+EARLIEST, LATEST = date(1970, 1, 1), date(2100, 1, 1)
+
+
+class DamagedError(Exception):
+    """The content of an object cannot be read."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One content item: what it is called and where its value stands."""
+
+    code: Code
+    data: Dataset
+
+
+@dataclass(slots=True)
+class Number:
+    """A measured value as sent, and its number where that can be read."""
+
+    text: str
+    unit: str
+    value: float | None
+
+
+@dataclass
+class Notes:
+    """What reading came upon: flags and values as they were sent."""
+
+    flags: list[str] = field(default_factory=list)
+    raw: list[tuple[str, str, str | None]] = field(default_factory=list)
+
+    def flag(self, name: str) -> None:
+        """Note a flag once."""
+        if name not in self.flags:
+            self.flags.append(name)
+
+
+def text(data: Dataset, tag: int) -> str:
+    """Return the text of an element, decoded leniently; empty where there is none."""
+    element = data.get_item(tag)
+    if element is None or element.value is None:
+        return ""
+    _whole(element)
+    value = element.value
+    if isinstance(element, RawDataElement) and isinstance(value, bytes):
+        if value.isascii() and b"\x1b" not in value:
+            return value.decode("ascii").strip(" \0\r\n\t")
+        if not _declared(data):
+            return _undeclared(value).strip(" \0\r\n\t")
+        value = data[tag].value
+    if isinstance(value, bytes):
+        return _undeclared(value).strip(" \0")
+    if isinstance(value, (list, tuple)) or type(value).__name__ == "MultiValue":
+        return "\\".join(str(part) for part in value).strip()
+    return str(value).strip(" \0\r\n\t")
+
+
+def _declared(data: Dataset) -> bool:
+    """Say whether a character set stands in the object; ``iso8859`` is what pydicom assumes."""
+    known = data.original_character_set
+    names = [known] if isinstance(known, str) else list(known or ())
+    return any(name != "iso8859" for name in names)
+
+
+def _undeclared(value: bytes) -> str:
+    """Decode text without a character set: UTF-8 where it is valid, else Latin-1."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _whole(element: object) -> None:
+    """Refuse an element that says it is longer than the bytes that follow it."""
+    if not isinstance(element, RawDataElement) or element.value is None:
+        return
+    if element.length not in (len(element.value), 0xFFFFFFFF):
+        raise DamagedError("an element is cut short")
+
+
+def sequence(data: Dataset, tag: int) -> list[Dataset]:
+    """Return the items of a sequence; none where it is absent or empty."""
+    if tag not in data:
+        return []
+    element = data.get_item(tag)
+    if element is not None:
+        _whole(element)
+    found = data[tag].value
+    if not found:
+        return []
+    if isinstance(found, (bytes, str)) or not hasattr(found, "__iter__"):
+        raise DamagedError("a sequence is no sequence")
+    return list(found)
+
+
+def code_at(data: Dataset, tag: int) -> Code | None:
+    """Return the code that stands in a code sequence, or none."""
+    entries = sequence(data, tag)
+    if not entries:
+        return None
+    entry = entries[0]
+    value = text(entry, _VALUE) or text(entry, _LONG_VALUE) or text(entry, _URN_VALUE)
+    return (value, text(entry, _SCHEME)) if value else None
+
+
+def children(data: Dataset) -> list[Item]:
+    """Return the content items right below one; those without a name have an empty code."""
+    return [
+        Item(code_at(entry, _CONCEPT_NAME) or ("", ""), entry) for entry in sequence(data, _CONTENT)
+    ]
+
+
+def below(data: Dataset, depth: int = 0) -> Iterator[Item]:
+    """Yield all content items below one, at any depth."""
+    if depth > _DEEPEST:
+        raise DamagedError(f"content nested deeper than {_DEEPEST} levels")
+    for item in children(data):
+        yield item
+        if _CONTENT in item.data:
+            yield from below(item.data, depth + 1)
+
+
+def gather(data: Dataset) -> dict[Code, list[Dataset]]:
+    """Return all items below one by their code, in order."""
+    found: dict[Code, list[Dataset]] = {}
+    for item in below(data):
+        found.setdefault(item.code, []).append(item.data)
+    return found
+
+
+def concept(data: Dataset) -> Code | None:
+    """Return the code that a coded item says."""
+    return code_at(data, _CONCEPT)
+
+
+def meaning(data: Dataset, tag: int = _CONCEPT) -> str | None:
+    """Return the words of a code, for people to read; never matched."""
+    entries = sequence(data, tag)
+    return (text(entries[0], _MEANING) or text(entries[0], _VALUE) or None) if entries else None
+
+
+def said(data: Dataset) -> str | None:
+    """Return what an item says, whatever its kind."""
+    for tag in (_TEXT, _UID, _DATETIME, _NAME):
+        if told := text(data, tag):
+            return told
+    return meaning(data)
+
+
+def number(data: Dataset) -> Number | None:
+    """Return the measured value of an item, or none where it has none (which is not 0)."""
+    values = sequence(data, _MEASURED)
+    if not values:
+        return None
+    sent = text(values[0], _NUMBER)
+    if not sent:
+        return None
+    code = code_at(values[0], _UNITS)
+    return Number(sent, code[0] if code else "", _float(sent))
+
+
+def numbers(data: Dataset) -> list[float]:
+    """Return the numbers of an item that may hold several."""
+    found = number(data)
+    parts = [_float(part) for part in found.text.split("\\")] if found else []
+    return [value for value in parts if value is not None]
+
+
+def _float(sent: str) -> float | None:
+    """Parse a decimal string; none for what is no finite number."""
+    try:
+        value = float(sent)
+    except ValueError:
+        return None
+    return value if isfinite(value) and "_" not in sent else None
+
+
+def quantity(data: Dataset, unit: str, name: str, notes: Notes) -> float | None:
+    """Return a value in a canonical unit; what cannot be understood is null, noted and kept."""
+    found = number(data)
+    if found is None:
+        return None
+    factor = units.factor(found.unit, unit) if found.unit else None
+    kept = (name, found.text, found.unit or None)
+    if found.value is None or found.value < 0:
+        notes.flag("value_unreadable")
+        notes.raw.append(kept)
+        return None
+    if factor is None:
+        notes.flag("unit_unknown")
+        notes.raw.append(kept)
+        return None
+    if factor != 1.0:
+        notes.raw.append(kept)
+    return float(f"{found.value * factor:.15g}")
+
+
+def stamp(sent: str, zone: str) -> datetime | None:
+    """Read a DICOM date and time (DT) as wall clock; an offset is converted to the zone."""
+    day = _STAMP.match(sent)
+    if not day:
+        return None
+    offset = _OFFSET.search(sent[8:])
+    rest = sent[day.end() : len(sent) - 5 if offset else None]
+    on, at = a_date(day[0]), a_time(rest)
+    if on is None or at is None:
+        return None
+    wall = datetime.combine(on, at)
+    if not offset:
+        return wall
+    behind = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+    utc = wall - behind if offset[1] == "+" else wall + behind
+    local = utc.replace(tzinfo=ZoneInfo("UTC")).astimezone(ZoneInfo(zone))
+    return local.replace(tzinfo=None)
+
+
+def a_date(sent: str) -> date | None:
+    """Read a DICOM date (DA); none outside 1970–2099, as anonymised ones are."""
+    found = any_date(sent)
+    return found if found and EARLIEST <= found < LATEST else None
+
+
+def any_date(sent: str) -> date | None:
+    """Read a DICOM date (DA) of any year."""
+    match = _STAMP.match(sent)
+    if not match:
+        return None
+    try:
+        return date(int(match[1]), int(match[2]), int(match[3]))
+    except ValueError:
+        return None
+
+
+def a_time(sent: str) -> time | None:
+    """Read a DICOM time (TM), whole or cut short."""
+    match = _CLOCK.match(sent)
+    if not match:
+        return None
+    hour, minute, second, fraction = match.groups()
+    try:
+        return time(
+            int(hour),
+            int(minute or 0),
+            min(int(second or 0), 59),
+            int((fraction or "0").ljust(6, "0")),
+        )
+    except ValueError:
+        return None
