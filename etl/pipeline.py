@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -268,7 +269,7 @@ def _derive(layout: Layout, frame: pl.LazyFrame, key: bytes) -> pl.LazyFrame:
     frame = frame.with_columns(
         mask=pl.sum_horizontal(*bits),
         procedure_code=to.lookup(col("procedure_name"), procedures.code, pl.String()),
-        patient_key=to.lookup(col("patient_id"), lambda v: to.pseudonym(v, key), pl.String()),
+        patient_key=to.pseudonyms(col("patient_id"), key),
         extra=to.extra_json(layout.further),
         said_test=layout.is_test(),
     )
@@ -333,43 +334,71 @@ def _flag_list(mask: pl.Expr) -> pl.Expr:
     return mask.map_batches(batch, return_dtype=pl.List(pl.String), is_elementwise=True)
 
 
+@dataclass
+class Aside:
+    """Takes out of a passing stream the rows that were refused and the texts that must be kept."""
+
+    raw_texts: dict[str, pl.Expr]
+    bad: list[pl.DataFrame] = field(default_factory=list)
+    raw: list[pl.DataFrame] = field(default_factory=list)
+
+    def take(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Keep what is needed of some rows and pass the good ones on."""
+        held = rows["bad"]
+        good = rows
+        if held.any():
+            self.bad.append(rows.filter(held))
+            good = rows.filter(~held)
+        raw = good.filter("any_raw")
+        if raw.height:
+            self.raw.append(raw.select(LINE, **self.raw_texts))
+        return good
+
+
 def split(
     layout: Layout, checked: pl.LazyFrame, out: Path, key: bytes
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Write the good rows; return the bad, the raw values and the reports of the good, at once."""
-    schema = staged_schema()
-    derived = _derive(layout, checked.filter(~pl.col("bad")), key)
+    keep = _kept_as_sent(layout)
+    aside = Aside({n: pl.when(held).then(pl.col(f"t_{n}")) for n, held in keep.items()})
+    checked = checked.with_columns(any_raw=_any(iter(keep.values())).fill_null(False))
+    empty = checked.collect_schema().to_frame()
+    good = _derive(
+        layout,
+        checked.map_batches(
+            aside.take,
+            schema=empty.schema,
+            streamable=True,
+            predicate_pushdown=False,
+            projection_pushdown=False,
+            slice_pushdown=False,
+        ),
+        key,
+    )
     doses = (*IONISING, "ctdi_phantom_cm") if layout.profile.kind == "report" else ()
-    good = derived.select(
+    columns = [
         (pl.lit(None) if name in doses else pl.col(name)).cast(kind).alias(name)
-        for name, kind in schema.items()
-    )
-    texts = [f"t_{name}" for name in layout.fields]
-    bad = checked.filter("bad").select(
-        LINE, PROBLEM, *layout.table.columns, *texts, *(pl.col(n) for n in FIELDS)
-    )
-    beside = openrem.kept(layout) if layout.profile.dialect else {}
-    names = [name for name in (LINE, *FIELDS, "flags") if beside]
-    report = derived.select(*names, *(text.alias(name) for name, text in beside.items()))
-    _, bad_rows, raw_rows, report_rows = pl.collect_all(
-        [good.sink_parquet(out, lazy=True, compression="lz4"), bad, _raw(layout, checked), report],
-        engine="streaming",
-    )
-    return bad_rows, raw_rows, report_rows
+        for name, kind in staged_schema().items()
+    ]
+    report = pl.DataFrame()
+    if layout.profile.dialect:
+        rows = good.with_columns(**openrem.kept(layout)).collect(engine="streaming")
+        report = rows.select(LINE, *FIELDS, "flags", *openrem.kept(layout))
+        good = rows.lazy()
+    good.select(columns).sink_parquet(out, compression="lz4", engine="streaming")
+    texts = empty.select(LINE, **aside.raw_texts)
+    bad, raw = pl.concat([empty, *aside.bad]), pl.concat([texts, *aside.raw])
+    return bad.sort(LINE), raw.sort(LINE), report
 
 
-def _raw(layout: Layout, checked: pl.LazyFrame) -> pl.LazyFrame:
-    """Return the texts of unit-bearing columns of good rows where they must be kept."""
-    sent = [name for name in QUANTITIES if name in layout.fields]
+def _kept_as_sent(layout: Layout) -> dict[str, pl.Expr]:
+    """Say where the text of a unit-bearing column must be kept beside its value."""
     rules = _flag_rules(layout)
-    kept = {name: layout.is_raw(name) for name in sent}
-    for name in _SET_ASIDE:
-        if name in kept:
-            kept[name] |= rules[_SET_ASIDE[name]]
-    raw = checked.filter(~pl.col("bad")).select(
-        LINE, *(pl.when(keep).then(pl.col(f"t_{name}")).alias(name) for name, keep in kept.items())
-    )
-    return raw.filter(_any(pl.col(name).is_not_null() for name in sent))
+    keep = {name: layout.is_raw(name) for name in QUANTITIES if name in layout.fields}
+    for name, flag in _SET_ASIDE.items():
+        if name in keep:
+            keep[name] |= rules[flag]
+    return keep
 
 
 def raw_values(layout: Layout, raw: pl.DataFrame, source: SourceFile) -> pl.DataFrame:
@@ -424,7 +453,7 @@ def reject(layout: Layout, bad: pl.DataFrame, key: bytes) -> pl.DataFrame:
 def _reject_row(layout: Layout, row: dict[str, Any], key: bytes) -> tuple[Any, ...]:
     """Return one refused row: line, text, reasons, rules, site, accession number."""
     values = {n: _value(row, n) for n in FIELDS}
-    told, rules = reasons(values)
+    told, rules = reasons(values, {name: row.get(f"t_{name}") for name in FIELDS})
     if row[PROBLEM] is not None:
         rule, _, reason = row[PROBLEM].partition(MARK)
         told, rules = [reason], [rule]
@@ -451,7 +480,7 @@ def raw_text(layout: Layout, row: dict[str, Any], key: bytes) -> str:
     for place in layout.table.columns:
         value = row[place]
         if value and place in layout.identifiers:
-            value = f"pseudonym:{to.pseudonym(value.strip(), key)[:16]}"
+            value = f"pseudonym:{to.pseudonymiser(key)(value.strip())[:16]}"
         cells.append(value)
     while cells and cells[-1] is None:
         cells.pop()
