@@ -119,7 +119,11 @@ def test_an_old_case_keeps_the_rule_of_its_day() -> None:
 def test_discontinued_cases_are_judged_but_make_no_distribution() -> None:
     history = cases(60, performed_on=date(2025, 3, 1))
     odd = cases(
-        30, procedure_id=list(range(100, 130)), status="discontinued", **{KAP: 50.0, KERMA: 250.0}
+        30,
+        procedure_id=list(range(100, 130)),
+        status="discontinued",
+        performed_on=[date(2025, 5, 1)] * 15 + [date(2025, 6, 1)] * 15,
+        **{KAP: 50.0, KERMA: 250.0},
     )
     robust = Rule("ROBUST", "robust_limit", KAP, "local", 3.5, window_months=12)
     found = find_alerts(pl.concat([history, odd]), [robust])
