@@ -15,6 +15,9 @@ PAGES: dict[str, list[tuple[str, str]]] = {
         ("dose/trends.py", "Dose trends"),
         ("dose/outliers.py", "Dose outliers"),
     ],
+    "Analysis": [
+        ("analysis/significance.py", "Significance"),
+    ],
     "Data": [
         ("data/health.py", "Data health"),
         ("data/case.py", "Case"),

@@ -1,0 +1,21 @@
+-- The doses from which effective dose is estimated, by group, counted. Grain: one row per stratum,
+-- group, modality, region, age of a child and value of DLP (CT) or KAP (fluoroscopy).
+-- Parameters: filters, scope, group_by, stratum (procedure, or null for none), first_of_patient.
+-- The age of an adult is null: coefficients differ by age for children only.
+with
+-- include: filtered
+,
+
+-- include: one_per_patient
+
+select
+-- include: chosen_group
+    modality,
+    region,
+    case when age_years < 16 then floor(age_years) end as age_years,
+    case when modality = 'CT' then dlp_mgycm end as dlp_mgycm,
+    case when modality = 'fluoroscopy' then kap_gycm2 end as kap_gycm2,
+    count(*) as count
+from chosen
+where modality <> 'ultrasound'
+group by all
