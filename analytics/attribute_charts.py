@@ -15,10 +15,11 @@ from analytics.control_charts import (
     runs,
     three_sigma_chart,
 )
-from analytics.guards import not_computable
+from analytics.guards import computable, not_computable
 from analytics.results import NotComputable
 
 
+@computable
 def p_chart(
     events: ArrayLike, n: ArrayLike, baseline: tuple[int, int] | None = None
 ) -> Chart | NotComputable:
@@ -30,6 +31,7 @@ def p_chart(
     return _counts_chart("p", events, n, baseline)
 
 
+@computable
 def u_chart(
     events: ArrayLike, exposure: ArrayLike, baseline: tuple[int, int] | None = None
 ) -> Chart | NotComputable:
@@ -45,6 +47,8 @@ def _counts_chart(
         return not_computable(f"{x.size} counts and {n.size} sizes do not match", x.size)
     if (x < 0).any() or (n < 0).any() or (kind == "p" and (x > n).any()):
         return not_computable("a count lies outside its size", x.size)
+    if not (np.isfinite(x).all() and np.isfinite(n).all()):
+        return not_computable("a count or a size is not finite", x.size)
     share = np.divide(x, n, out=np.full(x.size, np.nan), where=n > 0)
     chosen = checked_baseline(share, baseline)
     if isinstance(chosen, NotComputable):
@@ -64,6 +68,7 @@ def _counts_chart(
     return replace(chart, low=plain(low), high=plain(high), note=note)
 
 
+@computable
 def g_chart(
     cases_between: ArrayLike, baseline: tuple[int, int] | None = None, tail: float = 0.00135
 ) -> Chart | NotComputable:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analytics.guards import not_computable
+from analytics.guards import LARGEST_VALUE, computable, not_computable
 from analytics.results import Estimate, NotComputable, TestResult
 from analytics.trend import Coefficient, month_number, prais_winsten, usable_months
 
@@ -37,6 +37,7 @@ class Segmentation:
     n: int
 
 
+@computable
 def change_points(
     y: ArrayLike, min_length: int = 6, level: float = 0.95, autocorrelated: bool = True
 ) -> Segmentation | NotComputable:
@@ -68,6 +69,8 @@ def change_points(
     n = values.size
     if not np.isfinite(values).all():
         return not_computable("a value is not finite", n)
+    if (np.abs(values) > LARGEST_VALUE).any():
+        return not_computable("a value is too large for the arithmetic", n)
     if n < 2 * min_length:
         return not_computable(f"{n} values are fewer than two segments of {min_length}", n)
     variance, rho = _noise(values, autocorrelated)
@@ -177,6 +180,7 @@ class BeforeAfter:
     rho: float
 
 
+@computable
 def before_after(
     months: Sequence[date], values: ArrayLike, changed_on: date, level: float = 0.95
 ) -> BeforeAfter | NotComputable:

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analytics.guards import not_computable
+from analytics.guards import LARGEST_VALUE, computable, not_computable
 from analytics.results import NotComputable
 
 Array = NDArray[np.float64]
@@ -55,6 +55,7 @@ class Chart:
     note: str = ""
 
 
+@computable
 def xmr(
     values: ArrayLike,
     baseline: tuple[int, int] | None = None,
@@ -101,9 +102,12 @@ def moving_range_sigma(values: Array, method: str = "mean_range") -> float:
     return float(ranges.mean()) / D2
 
 
+@computable
 def moving_ranges(values: ArrayLike) -> Chart | NotComputable:
     """Chart the ranges of neighbours (the mR half of XmR); the first point has none."""
     x = np.asarray(values, dtype=float)
+    if (np.abs(x) > LARGEST_VALUE).any():
+        return not_computable("a value is infinite or too large for the arithmetic", x.size)
     ranges = np.concatenate([[np.nan], np.abs(np.diff(x))]) if x.size else x
     if np.isfinite(ranges).sum() < 2:
         return not_computable("there are fewer than two moving ranges", x.size)
@@ -131,8 +135,8 @@ def plain(values: Array) -> tuple[float, ...]:
 
 def checked_baseline(x: Array, baseline: tuple[int, int] | None) -> tuple[int, int] | NotComputable:
     """Check a baseline range; infinities have no place on a chart."""
-    if np.isinf(x).any():
-        return not_computable("a value is infinite", x.size)
+    if (np.abs(x) > LARGEST_VALUE).any():
+        return not_computable("a value is infinite or too large for the arithmetic", x.size)
     first, last = baseline or (0, x.size)
     if not 0 <= first < last <= x.size:
         return not_computable(f"there is no baseline {first}–{last} in {x.size} points", x.size)
@@ -197,6 +201,7 @@ def runs(on_side: NDArray[np.bool_], length: int) -> list[int]:
     return ends
 
 
+@computable
 def rebaselined(
     values: ArrayLike,
     changes: Sequence[int],
@@ -257,6 +262,7 @@ def _phase_lines(
     return tuple(lines)
 
 
+@computable
 def subgroup_means(
     means: ArrayLike, n: ArrayLike, sd: float, baseline: tuple[int, int] | None = None
 ) -> Chart | NotComputable:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from analytics.guards import not_computable
+from analytics.guards import LARGEST_VALUE, computable, not_computable
 from analytics.results import NotComputable
 
 Array = NDArray[np.float64]
@@ -106,6 +106,7 @@ def normal_limits(n: ArrayLike, target: float, sd: float, phi: float = 1.0) -> L
     return Limits(_plain(size), *(_plain(bound) for bound in bounds))
 
 
+@computable
 def proportion_funnel(
     names: Sequence[str],
     events: ArrayLike,
@@ -149,6 +150,7 @@ def _arcsine_limits(n: Array, target: float, phi: float) -> Limits:
     return Limits(_plain(n), *(_plain(np.sin(angle) ** 2) for angle in angles))
 
 
+@computable
 def log_dose_funnel(
     names: Sequence[str],
     mean_logs: ArrayLike,
@@ -193,6 +195,8 @@ def _unusable(names: Sequence[str], values: Array, n: Array) -> str | None:
         return "there are no units"
     if not (np.isfinite(values).all() and np.isfinite(n).all() and (n >= 1).all()):
         return "a value is not finite or a unit has no cases"
+    if (np.abs(values) > LARGEST_VALUE).any():
+        return "a value is too large for the arithmetic"
     return None
 
 

@@ -13,10 +13,11 @@ from analytics.control_charts import (
     moving_range_sigma,
     plain,
 )
-from analytics.guards import not_computable
+from analytics.guards import computable, not_computable
 from analytics.results import NotComputable
 
 
+@computable
 def ewma(
     values: ArrayLike,
     weight: float = 0.2,
@@ -95,6 +96,7 @@ class Cusum:
     sigma: float
 
 
+@computable
 def cusum(
     values: ArrayLike,
     shift: float = 1.0,

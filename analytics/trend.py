@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from analytics.autocorrelation import MAX_RHO, design_correction, lag1, line_correction
-from analytics.guards import not_computable
+from analytics.guards import LARGEST_VALUE, computable, not_computable
 from analytics.rank_trend import mann_kendall, mann_kendall_prewhitened, sen_slope
 from analytics.results import Estimate, NotComputable, TestResult
 
@@ -64,6 +64,7 @@ class DoseTrend:
     mann_kendall_prewhitened: TestResult | NotComputable
 
 
+@computable
 def prais_winsten(
     time: ArrayLike, y: ArrayLike, design: ArrayLike | None = None, level: float = 0.95
 ) -> PraisWinsten | NotComputable:
@@ -124,6 +125,8 @@ def _unusable(t: Array, y: Array, df: int) -> str | None:
         return f"{t.size} values are too few"
     if not (np.isfinite(t).all() and np.isfinite(y).all()):
         return "a value is not finite"
+    if (np.abs(y) > LARGEST_VALUE).any():
+        return "a value is too large for the arithmetic"
     if (np.diff(t) <= 0).any():
         return "the times do not increase"
     return None
@@ -172,6 +175,7 @@ def month_number(month: date) -> int:
     return month.year * 12 + month.month - 1
 
 
+@computable
 def dose_trend(
     months: Sequence[date], values: ArrayLike, level: float = 0.95
 ) -> DoseTrend | NotComputable:
