@@ -16,12 +16,16 @@ from pages.shared.navigation import link
 OUTLIERS = "dose/outliers.py"
 MONTHS = 6
 SIMILAR = 12
+#: Digits that a case number can have.
+LONGEST_NUMBER = 18
 
 
 def chosen_case() -> int | None:
     """Return the case that the address names, or the one opened last."""
     asked = st.query_params.get("id", st.session_state.get("open_case"))
     if asked is None or not str(asked).isascii() or not str(asked).isdigit():
+        return None
+    if len(str(asked)) > LONGEST_NUMBER:
         return None
     st.session_state["open_case"] = str(asked)
     return int(asked)

@@ -81,12 +81,8 @@ def draw_rejected() -> None:
         st.markdown("No row was ever rejected.")
         return
     table(parts.rejected_rules(rules), "rejected-rules", "By reason; a row can have several")
-    names = {row["rule"]: row["open"] + row["resolved"] for row in rules.iter_rows(named=True)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.selectbox(
-            "Reason", [ALL, *names], width=320, key="rejected-reason",
-            format_func=lambda rule: rule.replace("_", " "),
-        )  # fmt: skip
+        chosen = st.selectbox("Reason", [ALL, *rules["rule"]], width=320, key="rejected-reason")
         open_only = st.toggle("Only open ones", value=True, key="rejected-open")
     wanted = {"rule": None if chosen == ALL else chosen, "open_only": open_only}
     first = data.query("health_rejected_rows", None, most=ROWS, skip=0, **wanted)

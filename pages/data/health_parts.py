@@ -107,7 +107,7 @@ def coverage_words(frame: pl.DataFrame) -> str:
 def rejected_rules(frame: pl.DataFrame) -> pl.DataFrame:
     """Lay the reasons of rejected rows out, with an example."""
     return frame.select(
-        pl.col("rule").str.replace_all("_", " ").alias("Reason"),
+        pl.col("rule").alias("Reason"),
         pl.col("open").alias("Open"),
         pl.col("resolved").alias("Resolved"),
         pl.col("files").alias("Files"),
