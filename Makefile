@@ -19,7 +19,7 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 
 run: $(VENV)/.run  ## dashboard on http://127.0.0.1:8501, with demo data when there is no warehouse yet
 	$(RUN) -m etl demo --if-empty
-	$(BIN)/streamlit run app.py
+	$(BIN)/streamlit run deploy/serve.py
 
 refresh: $(VENV)/.run  ## load what is new in data/inbox
 	$(RUN) -m etl refresh

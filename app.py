@@ -26,6 +26,9 @@ def main() -> None:
     if data.snapshot() is None:
         page.no_warehouse()
         return
+    if data.schema_differs():
+        page.other_schema()
+        return
     known = data.query("freshness").row(0, named=True)
     filters.bar(data.query("filter_values"), known["data_from"], known["data_to"])
     chosen.run()

@@ -72,7 +72,7 @@ class Result:
 def compare_modalities(
     values: pl.DataFrame, strata: pl.DataFrame, modalities: Sequence[str]
 ) -> tuple[Result, ...]:
-    """Compare modalities by every outcome that has values, p-values Holm-adjusted together.
+    """Compare modalities by every outcome that two of them have, p-values Holm-adjusted together.
 
     Parameters
     ----------
@@ -84,7 +84,12 @@ def compare_modalities(
     modalities
         Two or three, in the order of the comparison; differences are of the first two.
     """
-    present = [o for o in OUTCOMES if _counted(values, o.measure)["value"].count()]
+    present = [
+        outcome
+        for outcome in OUTCOMES
+        if _counted(values, outcome.measure)["value"].count()
+        and len(_groups_of(outcome, modalities)) > 1
+    ]
     compared = [_compare(values, outcome, modalities) for outcome in present]
     family = adjust_family(compared)
     return tuple(
@@ -249,12 +254,20 @@ def _counted(values: pl.DataFrame, measure: str) -> pl.DataFrame:
 
 
 def _compare(values: pl.DataFrame, outcome: Outcome, modalities: Sequence[str]) -> Comparison:
-    index = DoseIndex.EFFECTIVE_DOSE if outcome.kind == "dose" else None
-    groups = [m for m in modalities if index is None or m in index.modalities]
-    rows = _counted(values, outcome.measure)
     return compare(
-        rows, outcome.kind, outcome.name, outcome.unit, groups=groups, dose_quantity=index
+        _counted(values, outcome.measure),
+        outcome.kind,
+        outcome.name,
+        outcome.unit,
+        groups=_groups_of(outcome, modalities),
+        dose_quantity=DoseIndex.EFFECTIVE_DOSE if outcome.kind == "dose" else None,
     )
+
+
+def _groups_of(outcome: Outcome, modalities: Sequence[str]) -> list[str]:
+    """Return the modalities that can have an outcome: ultrasound has no dose."""
+    can_have = DoseIndex.EFFECTIVE_DOSE.modalities if outcome.kind == "dose" else modalities
+    return [modality for modality in modalities if modality in can_have]
 
 
 def _within_procedures(

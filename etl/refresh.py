@@ -18,6 +18,8 @@ from etl.publish import (
     Work,
     base_snapshot,
     compare_key,
+    latest_version,
+    one_row,
     point_to,
     reading,
     remove_leftovers,
@@ -95,8 +97,9 @@ class _Run:
                 compare_key(con, key)
         seen = Seen(self.settings.data_dir / "state" / "seen.json")
         new = self._find(seen)
-        if new:
-            self._load(new, key)
+        older = self._is_older()
+        if new or older:
+            self._load(new, key, older)
         elif problems and self.base is not None and not self.asked.dry_run:
             point_to(self.base)
         if self.result.snapshot is None and self.base is not None:
@@ -128,13 +131,20 @@ class _Run:
         self.log("found", new=len(new), known=self.result.known)
         return new
 
-    def _load(self, new: Sequence[Found], key: bytes) -> None:
-        """Stage and merge files into a copy; publish it if it says anything new."""
+    def _is_older(self) -> bool:
+        """Say whether the warehouse waits for a migration: pages cannot show it until then."""
+        if self.base is None:
+            return False
+        with reading(self.base) as con:
+            return one_row(con, "write/version")[0] < latest_version()
+
+    def _load(self, new: Sequence[Found], key: bytes, older: bool) -> None:
+        """Stage and merge files into a migrated copy; publish it if it says anything new."""
         with work_on(self.settings, self.result.run_id, self.base, key) as work:
             merge = Merge(work.con, self.result.run_id, work.folder)
             self._merge_all(new, work, merge, key)
             entered = ("loaded", "partly", "refused")
-            if not any(file.status in entered for file in self.result.files):
+            if not older and not any(file.status in entered for file in self.result.files):
                 return
             self.log("derive")
             merge.finish()

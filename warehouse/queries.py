@@ -95,3 +95,10 @@ def run(name: str, snapshot: Path, scope: Scope, **given: Any) -> pl.DataFrame:
 
 def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, tuple | set | frozenset) else value
+
+
+@lru_cache
+def schema_wanted() -> int:
+    """Return the schema version that the queries are written for: that of the last migration."""
+    migrations = (FOLDER.parent / "migrations").glob("[0-9]*_*.sql")
+    return max((int(path.name.split("_")[0]) for path in migrations), default=1)

@@ -59,7 +59,9 @@ def draw_report(results: tuple[Result, ...], modalities: tuple[str, ...], view: 
     with st.expander("In plain words, and why each test", expanded=True):
         for result in results:
             said = [s for s in result.comparison.sentences if not s.startswith("Patients were")]
-            st.markdown(f"- {' '.join(said)} *Why this test: {result.comparison.reason}.*")
+            reason = result.comparison.reason
+            why = f" *Why this test: {reason}.*" if reason else ""
+            st.markdown(f"- {' '.join(said)}{why}")
 
 
 def draw_case_mix(results: tuple[Result, ...]) -> None:
@@ -81,7 +83,9 @@ def draw_dose(values: pl.DataFrame, view: View, modalities: tuple[str, ...]) -> 
     """Draw the common axis of dose, and the indices that are each modality's own."""
     st.subheader("Dose", anchor=False)
     effective = DoseIndex.EFFECTIVE_DOSE.column
-    if values.filter((pl.col("measure") == effective) & pl.col("value").is_not_null()).height:
+    shown = [m for m in charts.MODALITIES if m in modalities and m != "ultrasound"]
+    known = values.filter((pl.col("measure") == effective) & pl.col("value").is_not_null())
+    if known.height:
         chart, bins = comparison_charts.distribution(values, effective)
         charts.show(
             chart, bins, key="effective-dose", title="Estimated effective dose",
@@ -89,11 +93,12 @@ def draw_dose(values: pl.DataFrame, view: View, modalities: tuple[str, ...]) -> 
             filters=view.filters,
         )  # fmt: skip
         st.caption(band_words())
-    else:
+    elif len(shown) > 1:
         st.info("No case has an estimated effective dose: CT and fluoroscopy have no common axis.")
-    rows = [refuse_machine_output(values), *(describe_index(values, i) for i in OWN_INDICES)]
-    shown = [m for m in charts.MODALITIES if m in modalities and m != "ultrasound"]
-    kept = [r for r in rows if any(group.n and group.group in shown for group in r.groups)]
+    rows = [describe_index(values, index) for index in OWN_INDICES]
+    kept = [row for row in rows if any(group.n for group in row.groups)]
+    if len(shown) > 1:
+        kept = [refuse_machine_output(values), *kept]
     if kept:
         st.table(trial_table.described(kept, shown), hide_index=True)
     if "ultrasound" in modalities:

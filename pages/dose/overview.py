@@ -149,6 +149,21 @@ def volume_chart(counts: pl.DataFrame) -> alt.Chart:
     )  # fmt: skip
 
 
+def by_month(counts: pl.DataFrame) -> pl.DataFrame:
+    """Count the current period's procedures a month and modality; a month without any is 0."""
+    current = counts.filter(pl.col("is_current"))
+    summed = current.group_by("month", "modality").agg(pl.col("n").sum())
+    months = current.select(
+        pl.date_range(pl.col("month").min(), pl.col("month").max(), interval="1mo")
+    )
+    every = months.join(summed.select(pl.col("modality").unique()), how="cross")
+    return (
+        every.join(summed, on=["month", "modality"], how="left")
+        .with_columns(pl.col("n").fill_null(0))
+        .sort("month", "modality")
+    )
+
+
 def main() -> None:
     """Draw the page."""
     view = page.begin("Overview", "Are we all right? Each figure beside the period before.")
@@ -160,10 +175,10 @@ def main() -> None:
     draw_cards(courses, f"vs previous {view.filters.days} d")
     st.subheader("What needs attention", anchor=False)
     attention.draw(attention.listed(view, courses))
-    monthly = counts.filter(pl.col("is_current")).group_by("month", "modality").agg(pl.sum("n"))
+    monthly = by_month(counts)
     charts.show(
         volume_chart(monthly),
-        monthly.sort("month", "modality"),
+        monthly,
         key="volume",
         title="Procedures a month by modality",
         alt_text="Stacked bars: procedures a month by modality",

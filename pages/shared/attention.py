@@ -58,7 +58,7 @@ def _of_freshness() -> list[Item]:
     if found.colour == "green":
         return []
     level = "high" if found.colour == "red" else "medium"
-    return [Item(level, f"The data is late: {found.words}.", HEALTH, "Data health")]
+    return [Item(level, f"The data is not fresh: {found.words}.", HEALTH, "Data health")]
 
 
 def _of_changes(courses: dict[str, Course]) -> list[Item]:

@@ -9,6 +9,7 @@ from analytics.results import Estimate
 from pages.shared import charts
 from pages.shared import format as fmt
 
+SMALL_GROUP = 50
 SATISFACTION = (
     "1 very dissatisfied",
     "2 dissatisfied",
@@ -20,22 +21,59 @@ SATISFACTION = (
 
 def distribution(
     values: pl.DataFrame, measure: str, log: bool = True
-) -> tuple[alt.Chart, pl.DataFrame]:
-    """Draw the shares of cases along an axis, one line a modality."""
+) -> tuple[AltairChart, pl.DataFrame]:
+    """Draw how a measure is distributed, by modality; small groups as their single values."""
+    rows = values.filter((pl.col("measure") == measure) & pl.col("value").is_not_null())
+    sizes = rows.group_by("modality").agg(pl.col("n").sum())["n"].to_list()
+    if min(sizes, default=0) < SMALL_GROUP:
+        single = rows.filter(pl.col("value") > 0) if log else rows
+        single = single.select("modality", "value", "n").sort("modality", "value")
+        return _single_values(single, measure, log), single
     bins = histogram(values, measure, log)
-    unit = fmt.measure(measure)
-    title = (
-        f"{unit.axis}, logarithmic"
-        if log
-        else f"{unit.axis}; the last point gathers the highest 1 %"
+    return _shares(bins, measure, log), bins
+
+
+def _axis(measure: str, log: bool) -> tuple[str, alt.Scale]:
+    title = fmt.measure(measure).axis
+    return (
+        f"{title}, logarithmic" if log else title,
+        alt.Scale(type="log" if log else "linear", nice=False, zero=not log),
     )
-    chart = (
+
+
+def _single_values(rows: pl.DataFrame, measure: str, log: bool) -> AltairChart:
+    """Draw one point a value: a curve through few cases would show what is not there."""
+    title, scale = _axis(measure, log)
+    return (
+        alt.Chart(rows, height=charts.SHORT)
+        .mark_point(filled=True, opacity=0.6)
+        .encode(
+            x=alt.X("value", type="quantitative", title=title, scale=scale),
+            y=alt.Y("modality", type="nominal", title=None),
+            size=alt.Size("n", type="quantitative", legend=None, scale=alt.Scale(range=[60, 400])),
+            color=charts.modality_colour(rows["modality"], legend=False),
+            shape=charts.modality_shape(rows["modality"]),
+            tooltip=[
+                alt.Tooltip("modality", type="nominal", title="Modality"),
+                alt.Tooltip("value", type="quantitative", format=".3~g", title=title),
+                alt.Tooltip("n", type="quantitative", title="Cases"),
+            ],
+        )
+    )
+
+
+def _shares(bins: pl.DataFrame, measure: str, log: bool) -> AltairChart:
+    """Draw the shares of cases along an axis, one line a modality."""
+    title, scale = _axis(measure, log)
+    title = title if log else f"{title}; the last point gathers the highest 1 %"
+    unit = fmt.measure(measure).unit
+    return (
         alt.Chart(bins, height=charts.HEIGHT)
         .mark_area(opacity=0.18, line=True, interpolate="monotone")
         .encode(
             x=alt.X(
                 "middle", type="quantitative", title=title, axis=alt.Axis(tickCount=10),
-                scale=alt.Scale(type="log" if log else "linear", nice=False, zero=not log),
+                scale=scale,
             ),
             y=alt.Y(
                 "share", type="quantitative", stack=None, title="Share of the modality's cases",
@@ -45,13 +83,12 @@ def distribution(
             strokeDash=charts.modality_dash(bins["modality"]),
             tooltip=[
                 alt.Tooltip("modality", type="nominal", title="Modality"),
-                alt.Tooltip("low", type="quantitative", format=".3~g", title=f"From, {unit.unit}"),
-                alt.Tooltip("high", type="quantitative", format=".3~g", title=f"To, {unit.unit}"),
+                alt.Tooltip("low", type="quantitative", format=".3~g", title=f"From, {unit}"),
+                alt.Tooltip("high", type="quantitative", format=".3~g", title=f"To, {unit}"),
                 alt.Tooltip("n", type="quantitative", format=",", title="Cases"),
             ],
         )
     )  # fmt: skip
-    return chart, bins
 
 
 def complications_frame(results: tuple[Result, ...]) -> pl.DataFrame:

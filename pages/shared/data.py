@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.shared.filters import Filters
 from warehouse.connect import current_snapshot
-from warehouse.queries import Scope, run
+from warehouse.queries import Scope, run, schema_wanted
 from warehouse.settings import settings
 
 KEPT_RESULTS = 256
@@ -42,3 +42,8 @@ def _rows(
     path: str, name: str, reader: Scope, parameters: tuple[tuple[str, Any], ...]
 ) -> pl.DataFrame:
     return run(name, Path(path), reader, **dict(parameters))
+
+
+def schema_differs() -> bool:
+    """Say whether the published warehouse was made for other queries than these."""
+    return query("schema_version")["schema_version"].item() != schema_wanted()

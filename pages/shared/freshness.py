@@ -13,6 +13,7 @@ from warehouse.settings import settings
 
 LATE = timedelta(hours=36)
 STALE = timedelta(hours=72)
+LAG = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Freshness:
 def judge(row: dict[str, Any], now: datetime) -> Freshness:
     """Judge query ``freshness`` at a moment (UTC): amber after 36 hours, red after 72.
 
+    Amber too where the newest procedure is older than a week: an export may come and hold nothing.
+
     What ages is the newest file that was loaded, not the last run: a refresh that finds nothing
     new does not make the data fresher.
     """
@@ -35,13 +38,15 @@ def judge(row: dict[str, Any], now: datetime) -> Freshness:
     if newest is None:
         return Freshness("red", "No load is recorded", "The warehouse has no finished refresh.")
     age = now.replace(tzinfo=None) - newest
-    colour = "red" if age > STALE else "orange" if age > LATE else "green"
+    lagging = now.date() - row["data_to"] > LAG if row["data_to"] else True
+    colour = "red" if age > STALE else "orange" if age > LATE or lagging else "green"
     late = f", {fmt.plural(int(age.total_seconds() // 3600), 'hour')} ago" if age > LATE else ""
     words = f"Data to {fmt.day(row['data_to'])} · loaded {_local(newest)}{late}"
     return Freshness(
         colour, words,
         f"Newest file arrived {_local(newest)}; last finished refresh {_local(loaded)} "
-        f"({settings().time_zone}). Amber after 36 hours, red after 72.",
+        f"({settings().time_zone}). Amber after 36 hours, red after 72; amber too where the newest "
+        "procedure is older than a week.",
     )  # fmt: skip
 
 

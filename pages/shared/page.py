@@ -84,3 +84,13 @@ def no_procedures() -> None:
         " See what the last refresh read and rejected, then put a procedure log into the inbox:"
     )
     st.code("python -m etl status\npython -m etl rejected\npython -m etl refresh", language="shell")
+
+
+def other_schema() -> None:
+    """Say that Kerma and its warehouse are of different versions."""
+    st.title("The warehouse is of another version", anchor=False)
+    st.markdown(
+        "Kerma was updated and its warehouse was not, or the other way round. One refresh brings an"
+        " older warehouse up to date; nothing is lost:"
+    )
+    st.code("python -m etl refresh", language="shell")

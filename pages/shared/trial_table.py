@@ -117,7 +117,8 @@ def _why_not(comparison: Comparison) -> str:
 
 def _difference(found: Estimate | NotComputable, scale: str) -> str:
     if isinstance(found, NotComputable):
-        return found.reason
+        reason = found.reason.removeprefix("cannot be computed, because ")
+        return reason.replace("no stratum holds both groups", "no procedure has both modalities")
     if scale == "share":
         value, ends = fmt.points_change(found)
         return f"{value} ({ends})"
