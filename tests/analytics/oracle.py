@@ -13,15 +13,13 @@ ORACLE = Path(__file__).resolve().parents[2] / ".." / "shared" / "oracle"
 
 def case(case_id: str) -> dict[str, Any]:
     """Return one case with its input and R's results."""
-    path = ORACLE / "oracle.json"
-    if not path.exists():
-        pytest.skip("R's results (../shared/oracle) are not here")
-    return next(c for c in json.loads(path.read_text())["cases"] if c["id"] == case_id)
+    cases = json.loads(_existing("oracle.json").read_text())["cases"]
+    return next(c for c in cases if c["id"] == case_id)
 
 
 def column(name: str, value: str) -> np.ndarray:
     """Return one numeric column of a data file, NaN where empty or NA."""
-    with (ORACLE / name).open(newline="") as text:
+    with _existing(name).open(newline="") as text:
         return np.array(
             [
                 float(row[value]) if row[value] not in ("", "NA") else np.nan
@@ -47,3 +45,10 @@ def two_groups(case_id: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the two groups of a case."""
     first, second = values_by(case_id).values()
     return first, second
+
+
+def _existing(name: str) -> Path:
+    path = ORACLE / name
+    if not path.exists():
+        pytest.skip("R's results (../shared/oracle) are not here")
+    return path
