@@ -7,9 +7,10 @@ from scipy import special
 
 from analytics.comparison import Equivalence
 from analytics.frequency import Moments, moments
-from analytics.guards import computable, require
+from analytics.guards import computable, events_of, require
 from analytics.means import welch_parts
 from analytics.results import Estimate
+from analytics.score import TwoProportions, difference_interval, z_difference
 
 Bound = float | None
 
@@ -73,6 +74,29 @@ def tost_paired(
     return _one_sided_pair(
         m.mean, error, m.n - 1.0, (low, high), alpha, m.n, "TOST, paired t", unit
     )
+
+
+@computable
+def tost_proportions(
+    e1: float, n1: float, e2: float, n2: float, low: Bound, high: Bound, alpha: float = 0.05
+) -> Equivalence:
+    """Test that p1 − p2 lies within (low, high), by the score of Miettinen and Nurminen (1985).
+
+    R: ``ratesci::scoreci(contrast = "RD", skew = FALSE, theta0 = …)``. statsmodels has another
+    variance and fails with zero cells. Margins are fractions of 1.
+    """
+    _check_margin(low, high)
+    bounds = [bound for bound in (low, high) if bound is not None]
+    require(all(-1 < bound < 1 for bound in bounds), "a margin does not lie between −1 and 1")
+    groups = TwoProportions(*events_of(e1, n1, "first group"), *events_of(e2, n2, "second group"))
+    p_lower = None if low is None else float(special.ndtr(-z_difference(groups, low)))
+    p_upper = None if high is None else float(special.ndtr(z_difference(groups, high)))
+    method, level = "TOST, Miettinen–Nurminen", 1 - 2 * alpha
+    ends = difference_interval(groups, level)
+    value = groups.e1 / groups.n1 - groups.e2 / groups.n2
+    estimate = Estimate(value, *ends, groups.n1 + groups.n2, method, level=level)
+    p = max(value for value in (p_lower, p_upper) if value is not None)
+    return Equivalence(method, low, high, estimate, p_lower, p_upper, p, p < alpha, alpha)
 
 
 def _check_margin(low: Bound, high: Bound) -> None:

@@ -212,4 +212,6 @@ def against_margin(
         return equivalence.tost_ratio(*data.two, *margin, alpha=alpha)
     if kind in ("continuous", "score"):
         return equivalence.tost_mean(*data.two, *margin, alpha=alpha, unit=data.unit)
+    if kind == "binary":
+        return equivalence.tost_proportions(*_two_by_two(data), *margin, alpha=alpha)
     return not_computable(f"there is no test against a margin for this kind of outcome ({kind})")

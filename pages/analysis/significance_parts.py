@@ -1,5 +1,7 @@
 """What the Significance page draws: sentence, tables, forest plot, checks and programs."""
 
+import math
+
 import altair as alt
 import polars as pl
 import streamlit as st
@@ -162,12 +164,14 @@ def draw_forest(analysis: Analysis, view: View) -> None:
 def _forest(frame: pl.DataFrame, effect: str, null: float) -> AltairChart:
     """Draw points with intervals and the line of no effect."""
     ratio = effect.startswith(("ratio", "risk ratio"))
-    scale = alt.Scale(type="log" if ratio else "linear", zero=False)
+    ends = [v for name in ("low", "value", "high") for v in frame[name] if v is not None]
+    domain = axis_domain([null, *ends], ratio)
+    scale = alt.Scale(type="log" if ratio else "linear", zero=False, nice=False, domain=domain)
     order = [*sorted(set(frame["name"]) - {"All"}), "All"]
     base = alt.Chart(frame, height=ROW_HEIGHT * frame.height + 40).encode(
         y=alt.Y("name", type="nominal", title=None, sort=order, axis=alt.Axis(labelLimit=320))
     )
-    line = base.mark_rule(color=charts.OKABE_ITO[0], strokeWidth=2).encode(
+    line = base.mark_rule(color=charts.OKABE_ITO[0], strokeWidth=2, clip=True).encode(
         x=alt.X("low", type="quantitative", title=effect.capitalize(), scale=scale),
         x2="high",
     )
@@ -189,6 +193,17 @@ def _forest(frame: pl.DataFrame, effect: str, null: float) -> AltairChart:
         .encode(x=alt.X("null", type="quantitative"))
     )
     return none + line + point
+
+
+def axis_domain(values: list[float], log: bool) -> list[float]:
+    """Return the ends of an axis a twentieth wider than the values; infinite ones are cut."""
+    finite = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
+    low, high = min(finite), max(finite)
+    if log:
+        margin = max((high / low) ** 0.05, 1.02)
+        return [low / margin, high * margin]
+    margin = max((high - low) * 0.05, 1e-9)
+    return [low - margin, high + margin]
 
 
 def draw_checks(comparison: Comparison) -> None:

@@ -151,6 +151,19 @@ def test_paired_equivalence_is_that_of_r():
     assert found.supported is expected["equivalent_at_05"]
 
 
+@pytest.mark.parametrize("name", ["tost_prop_complications", "tost_prop_satisfied"])
+def test_equivalence_of_proportions_is_that_of_r(name):
+    # R: ratesci::scoreci(contrast = "RD", skew = FALSE, bcf = TRUE, theta0 = ±margin, level = .90)
+    found, expected = case(name)["input"], case(name)["expected"]
+    e1, n1, e2, n2 = (found[key] for key in ("e1", "n1", "e2", "n2"))
+    result = equivalence.tost_proportions(e1, n1, e2, n2, -found["margin"], found["margin"])
+    assert isinstance(result, Equivalence)
+    assert result.p_lower == pytest.approx(expected["p_lower_mn"], rel=1e-6)
+    assert result.p_upper == pytest.approx(expected["p_upper_mn"], rel=1e-6)
+    # ratesci searches the bounds to about 1e-8
+    assert bounds(result.estimate) == pytest.approx(expected["ci90_mn"], rel=1e-6, abs=2e-8)
+
+
 @pytest.mark.parametrize("margin", [(None, None), (1.25, 0.8), (0.0, 1.25), (math.nan, 2.0)])
 def test_a_margin_must_make_sense(margin):
     found = equivalence.tost_ratio([1, 2, 3], [1, 2, 4], *margin)
