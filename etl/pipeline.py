@@ -215,7 +215,8 @@ def _flag_rules(layout: Layout) -> dict[str, pl.Expr]:
     col = pl.col
     minutes = (col("procedure_end_at") - col("procedure_start_at")).dt.total_seconds() / 60
     ratio = col("kap_gycm2") * 1000 / col("air_kerma_mgy")
-    bmi = col("weight_kg") / (col("height_cm") / 100) ** 2
+    person = col("weight_kg").is_between(2, 300) & col("height_cm").is_between(40, 220)
+    bmi = pl.when(person).then(col("weight_kg") / (col("height_cm") / 100) ** 2)
     ultrasound_only = (col("modality") == "ultrasound") & ~col("second_modality").is_in(
         ["CT", "fluoroscopy"]
     ).fill_null(False)

@@ -175,8 +175,8 @@ _BRACKET = re.compile(r"^(?P<name>.+?)\s*[(\[](?P<unit>[^)\]]+)[)\]]$")
 
 def field_of(name: str) -> tuple[str, str | None] | None:
     """Return the log's column that a header names, and the unit in its brackets."""
-    found = _BRACKET.match(plain(name))
-    bare, unit = (found["name"], found["unit"]) if found else (plain(name), None)
+    found = _BRACKET.match(name.strip())
+    bare, unit = (plain(found["name"]), found["unit"]) if found else (plain(name), None)
     joined = bare.replace(" ", "_")
     if joined in ProcedureRow.model_fields:
         return joined, unit

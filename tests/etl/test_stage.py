@@ -1,0 +1,382 @@
+"""Every way a file can be odd ends in rows, in a row's reason, or in words about the file."""
+
+import gzip
+import json
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+import xlsxwriter
+
+from tests.etl.staging_help import KEY, only, reason, rows, stage_bytes, stage_path
+
+HEAD = "accession_number,modality,performed_on,age_years,operator\n"
+ROW = "A1,CT,2026-01-05,55,Dr A\n"
+
+
+def test_plain_log(tmp_path: Path):
+    row = only(stage_bytes(tmp_path, HEAD + ROW))
+    assert row["site"] == "main" and row["age_years"] == 55 and row["source_line"] == 2
+    assert row["performed_on"] == date(2026, 1, 5) and row["status"] == "completed"
+    assert row["flags"] == []
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_delimiters_line_ends_and_encodings(tmp_path: Path, delimiter, end, encoding):
+    text = (HEAD + "A1,CT,2026-01-05,55,Dr Müller\nA2,CT,2026-01-06,,\n").replace(",", delimiter)
+    staged = stage_bytes(tmp_path, text.replace("\n", end).encode(encoding))
+    frame = rows(staged)
+    assert frame["operator"].to_list() == ["Dr Müller", None]
+    assert frame["source_line"].to_list() == [2, 3]
+
+
+def test_quoted_line_breaks_give_physical_lines(tmp_path: Path):
+    text = HEAD + 'A1,CT,2026-01-05,55,"Dr\nA"\n\nA2,CT,2026-01-05,x,B\nA3,CT,2026-01-05,5,C\n'
+    staged = stage_bytes(tmp_path, text)
+    assert rows(staged)["source_line"].to_list() == [2, 6]
+    assert rows(staged)["operator"][0] == "Dr\nA"
+    assert staged.rejected["line"].to_list() == [5]
+    assert "age_years: Input should be a valid number: 'x'" in reason(staged)
+
+
+def test_stray_quotes_swallow_nothing(tmp_path: Path):
+    text = HEAD + 'A1,CT,2026-01-05,5,5" needle\nA2,CT,2026-01-05,6,"say ""hi"""\n'
+    assert rows(stage_bytes(tmp_path, text))["operator"].to_list() == ['5" needle', 'say "hi"']
+
+
+def test_ragged_rows(tmp_path: Path):
+    text = HEAD + "A1,CT,2026-01-05\n" + "A2,CT,2026-01-05,5,B,surplus\n" + ROW.replace("A1", "A3")
+    staged = stage_bytes(tmp_path, text)
+    assert rows(staged)["accession_number"].to_list() == ["A1", "A3"]
+    assert staged.rejected["rules"].to_list() == [["long_row"]]
+    assert "6 cells, the header 5 columns: 'surplus'" in reason(staged)
+    assert staged.rejected["line"][0] == 3 and staged.rejected["raw_text"][0].startswith("A2,CT")
+
+
+def test_mixed_encodings_are_named(tmp_path: Path):
+    good, bad = (
+        "A1,CT,2026-01-05,5,Müller\n".encode(),
+        "A2,CT,2026-01-05,5,Jäger\n".encode("cp1252"),
+    )
+    staged = stage_bytes(tmp_path, HEAD.encode() + good + bad)
+    assert only(staged)["operator"] == "Müller"
+    assert staged.rejected["rules"].to_list() == [["encoding"]]
+    assert "column 5" in reason(staged) and "'Jäger'" in reason(staged)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_packed_files(tmp_path: Path, suffix: str):
+    text = (HEAD + ROW).encode()
+    packed = gzip.compress(text) if suffix == ".gz" else pa.compress(text, "zstd", asbytes=True)
+    assert only(stage_bytes(tmp_path, packed, f"log.csv{suffix}"))["accession_number"] == "A1"
+    broken = stage_bytes(tmp_path, packed[:-9], f"cut.csv{suffix}")
+    assert broken.refusal and "cannot be unpacked" in broken.refusal
+
+
+REFUSED = {
+    "empty": (b"", "is empty"),
+    "blank": (b"\n", "is empty"),
+    "nul": (HEAD.encode() + b"A1,\0CT\n", "line 2 holds a NUL byte"),
+    "giant": (b"x," * 700_000, "line of more than 1,048,576 characters"),
+    "lacking": (b"accession_number,modality\nA1,CT\n", "missing column: performed_on"),
+    "unknown": (b"foo,bar\n1,2\n", "no known layout has these columns: 'foo', 'bar'"),
+    "twice": (b"modality,performed_on,room,room\n", "column 'room' appears twice"),
+    "same": (b"modality,performed_on,kap_gycm2,KAP (Gy)\n", "both mean kap_gycm2"),
+    "unit": (b"modality,performed_on,KAP (furlong)\n", "unit 'furlong' is not one of Gy"),
+    "decimals": (
+        b"accession_number;modality;performed_on;kap_gycm2\nA1;XA;2026-01-05;1,234\n",
+        "'1,234' could be a decimal comma or a thousands mark",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(REFUSED))
+def test_files_that_are_refused_in_words(tmp_path: Path, name: str):
+    data, words = REFUSED[name]
+    staged = stage_bytes(tmp_path, data, f"{name}.csv")
+    assert staged.refusal and staged.refusal.startswith(f"{name}.csv: ")
+    assert words in staged.refusal
+    assert staged.procedures is None and staged.read == 0
+
+
+def test_a_folder_named_like_a_file(tmp_path: Path):
+    folder = tmp_path / "log.csv"
+    folder.mkdir()
+    staged = stage_path(folder, tmp_path / "work")
+    assert staged.refusal and "is a folder" in staged.refusal
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.xlsx", b"PK\x03\x04junk"),
+        ("a.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"0" * 600),
+        ("a.xlsx", b""),
+        ("a.parquet", b"PAR1 no"),
+        ("a.parquet", b""),
+        ("a.jsonl", b""),
+        ("a.pdf", b"%PDF"),
+    ],
+)
+def test_damaged_files_are_refused(tmp_path: Path, name: str, data: bytes):
+    staged = stage_bytes(tmp_path, data, name)
+    assert staged.refusal and staged.refusal.startswith(name)
+    assert "Traceback" not in staged.refusal
+
+
+def workbook(path: Path) -> None:
+    book = xlsxwriter.Workbook(str(path))
+    book.add_worksheet("Notes").write(0, 0, "read me")
+    sheet = book.add_worksheet("Log")
+    stamp = book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
+    day, clock = (
+        book.add_format({"num_format": "dd.mm.yy"}),
+        book.add_format({"num_format": "h:mm:ss"}),
+    )
+    sheet.write_row(
+        0,
+        0,
+        [
+            "accession_number",
+            "modality",
+            "performed_on",
+            "procedure_start_at",
+            "kap_gycm2",
+            "fluoro_time_s",
+            "trainee",
+            "operator",
+            "age_years",
+        ],
+    )
+    sheet.write(1, 0, 4885555100963520)
+    sheet.write(1, 1, "XA")
+    sheet.write_datetime(1, 2, datetime(2026, 1, 5), day)
+    sheet.write_datetime(1, 3, datetime(2026, 1, 5, 10, 11), stamp)
+    sheet.write_formula(1, 4, "=1+0.5", None, 1.5)
+    sheet.write_datetime(1, 5, datetime(1899, 12, 31, 0, 2, 30), clock)
+    sheet.write_boolean(1, 6, True)
+    sheet.write_string(1, 7, "=HYPERLINK(1)")
+    sheet.write_row(3, 0, ["A2", "CT", "2026-01-05", "", "", "", "", "", "old"])
+    book.close()
+
+
+def test_excel_cells_keep_their_values(tmp_path: Path):
+    workbook(tmp_path / "log.xlsx")
+    staged = stage_path(tmp_path / "log.xlsx", tmp_path / "work")
+    row = only(staged)
+    assert row["accession_number"] == "4885555100963520"
+    assert row["procedure_start_at"] == datetime(2026, 1, 5, 10, 11)
+    assert (row["kap_gycm2"], row["fluoro_time_s"], row["trainee"]) == (1.5, 150, True)
+    assert row["operator"] == "=HYPERLINK(1)", "kept as it stood; downloads neutralise it"
+    assert staged.rejected["line"].to_list() == [4] and "'old'" in reason(staged)
+
+
+def test_parquet_and_json_lines_give_the_same_rows(tmp_path: Path):
+    frame = pl.DataFrame(
+        {
+            "accession_number": ["A1", "A2"],
+            "modality": ["CT", "US"],
+            "procedure_start_at": [datetime(2026, 1, 5, 10, 30, 1, 500_000), datetime(2026, 1, 6)],
+            "dlp_mgycm": [12.5, None],
+            "n_levels": [2, None],
+            "trainee": [True, None],
+        }
+    )
+    frame.write_parquet(tmp_path / "log.parquet")
+    staged = rows(stage_path(tmp_path / "log.parquet", tmp_path / "work"))
+    lines = frame.with_columns(pl.col("procedure_start_at").dt.to_string("iso"))
+    objects = [
+        json.dumps({k: v for k, v in row.items() if v is not None}) for row in lines.to_dicts()
+    ]
+    again = rows(stage_bytes(tmp_path, "\n".join(objects), "log.jsonl"))
+    assert staged.equals(again)
+    assert staged["procedure_start_at"].to_list() == frame["procedure_start_at"].to_list()
+    assert staged["dlp_mgycm"].to_list() == [12.5, None]
+
+
+def test_a_json_line_that_is_none_is_a_refused_row(tmp_path: Path):
+    good = json.dumps({"accession_number": "A1", "modality": "CT", "performed_on": "2026-01-05"})
+    staged = stage_bytes(tmp_path, f"{good}\n{{broken\n[1]\n", "log.jsonl")
+    assert only(staged)["accession_number"] == "A1"
+    assert staged.rejected["line"].to_list() == [2, 3]
+    assert "'{broken'" in staged.rejected["reasons"][0][0]
+
+
+def log(tmp_path: Path, header: str, *lines: str, **settings):
+    """Stage rows whose first three cells are given."""
+    body = "".join(f"A{n},{line}\n" for n, line in enumerate(lines, 1))
+    return stage_bytes(
+        tmp_path, f"accession_number,modality,performed_on,{header}\n{body}", **settings
+    )
+
+
+def test_units_in_header_and_cell(tmp_path: Path):
+    staged = log(
+        tmp_path,
+        "KAP (cGy·cm²),Air kerma [Gy],fluoro_time_s",
+        "XA,2026-01-05,150,0.012,2:30",
+        "XA,2026-01-05,1.5 Gy/cm2,12 mGy,2.5 min",
+        "XA,2026-01-05,1 furlong,,",
+    )
+    frame = rows(staged)
+    assert frame["kap_gycm2"].to_list() == [1.5, 1.5]
+    assert frame["air_kerma_mgy"].to_list() == [12.0, 12.0]
+    assert frame["fluoro_time_s"].to_list() == [150.0, 150.0]
+    assert frame["flags"].to_list() == [[], ["unit_misprint"]]
+    assert "unit 'furlong' is not one of Gy·cm²" in reason(staged)
+    sent = staged.raw_values.filter(field="kap_gycm2").select("source_line", "text", "unit").rows()
+    assert sent == [(2, "150", "cGy·cm²"), (3, "1.5 Gy/cm2", "Gy/cm2")]
+
+
+def test_implausible_people_are_set_aside_not_refused(tmp_path: Path):
+    staged = log(
+        tmp_path,
+        "age_years,weight_kg,height_cm",
+        "CT,2026-01-05,-5,0,500",
+        "CT,2026-01-05,100,80,180",
+        "CT,2026-01-05,121,80,60",
+    )
+    frame = rows(staged)
+    assert frame["age_years"].to_list() == [None, 100.0, None]
+    assert frame["flags"][0].to_list() == [
+        "age_implausible",
+        "weight_implausible",
+        "height_implausible",
+    ]
+    assert frame["flags"][2].to_list() == ["age_implausible", "bmi_implausible"]
+    assert frame["bmi"].to_list() == [None, pytest.approx(80 / 1.8**2), None]
+    kept = staged.raw_values.select("source_line", "field", "text").rows()
+    assert (2, "age_years", "-5") in kept and (2, "height_cm", "500") in kept
+    assert (4, "age_years", "121") in kept and len(kept) == 4
+
+
+def test_dose_flags(tmp_path: Path):
+    staged = log(
+        tmp_path,
+        "kap_gycm2,air_kerma_mgy,dose_mgy,dose_index,fluoro_time_s",
+        "XA,2026-01-05,1.5,0.01,,,60",
+        "XA,2026-01-05,1.5,15,12,,60",
+        "XA,2026-01-05,0,,12,ctdi_vol,60",
+        "US,2026-01-05,0,,,,",
+        "US,2026-01-05,1,,,,",
+        "CT/US,2026-01-05,,,12,CTDIvol,",
+    )
+    frame = rows(staged)
+    assert frame["flags"].to_list() == [
+        ["unit_suspect"],
+        ["dose_index_missing"],
+        ["kap_zero", "index_modality"],
+        ["ultrasound_zero_dose"],
+        [],
+    ]
+    assert frame["dose_index"].to_list() == [None, "unspecified", "ctdi_vol", None, "ctdi_vol"]
+    assert frame["kap_gycm2"].to_list() == [1.5, 1.5, 0.0, None, None]
+    assert frame["second_modality"].to_list() == [None, None, None, None, "ultrasound"]
+    assert staged.rejected["rules"].to_list() == [["ultrasound_dose"]]
+
+
+def test_times_flags_and_duration(tmp_path: Path):
+    staged = log(
+        tmp_path,
+        "procedure_start_at,procedure_end_at,arrived_at,duration_min",
+        "CT,,2026-01-05 10:00,2026-01-05 10:20,2026-01-05 10:05,",
+        "CT,2026-01-05,2026-03-29 02:30,2026-03-29 03:10,,",
+        "CT,,2026-01-05 10:00,2026-01-05 10:20,,90",
+        "CT,,2026-01-05 10:00,2026-01-05 09:59,,",
+    )
+    frame = rows(staged)
+    assert frame["duration_min"].to_list() == [20.0, 40.0, 90.0]
+    assert frame["flags"].to_list() == [
+        ["stamp_order"],
+        ["date_mismatch", "dst_gap"],
+        ["duration_mismatch"],
+    ]
+    assert frame["performed_on"][0] == date(2026, 1, 5)
+    assert "procedure_end_at lies before procedure_start_at" in reason(staged)
+
+
+def test_updated_at_is_utc(tmp_path: Path):
+    row = only(log(tmp_path, "updated_at", "CT,2026-01-05,2026-01-05 10:00"))
+    assert row["updated_at"].isoformat() == "2026-01-05T09:00:00+00:00"
+
+
+def test_a_row_without_accession_number_needs_device_and_start(tmp_path: Path):
+    text = (
+        "accession_number,modality,procedure_start_at,device\n"
+        ",CT,2026-01-05 10:00,Scanner\n,CT,2026-01-05 10:00,\n"
+    )
+    staged = stage_bytes(tmp_path, text)
+    assert only(staged)["device"] == "Scanner"
+    assert staged.rejected["rules"].to_list() == [["no_key"]]
+
+
+def test_identifiers_are_never_kept(tmp_path: Path):
+    staged = log(
+        tmp_path,
+        "patient_id,Patient name,Date of birth,MRN,colour,age_years",
+        "CT,2026-01-05,P-4711,Jane Doe,1970-01-01,M99,red,55",
+        "CT,2026-01-05,P-4711,Jane Doe,1970-01-01,M99,red,old",
+    )
+    row = only(staged)
+    assert len(row["patient_key"]) == 64 and json.loads(row["extra"]) == {"colour": "red"}
+    everything = (
+        rows(staged).write_json() + staged.rejected.write_json() + staged.raw_values.write_json()
+    )
+    for secret in ("4711", "Jane", "1970-01-01", "M99", KEY.decode()):
+        assert secret not in everything
+    assert "pseudonym:" in staged.rejected["raw_text"][0]
+
+
+def test_test_patients_are_marked(tmp_path: Path):
+    staged = log(
+        tmp_path,
+        "patient_id,is_test,procedure_name",
+        "CT,2026-01-05,QA phantom,,",
+        "CT,2026-01-05,P1,yes,",
+        "CT,2026-01-05,P1,,phantom",
+        "CT,2026-01-05,TESTA,no,vertebroplasty",
+    )
+    assert rows(staged)["is_test"].to_list() == [True, True, True, False]
+    assert [f.to_list() for f in rows(staged)["flags"]] == [["test_patient"]] * 3 + [[]]
+
+
+def test_decimal_comma_is_recognised_from_the_whole_file(tmp_path: Path):
+    text = (
+        "accession_number;modality;performed_on;kap_gycm2\nA1;XA;2026-01-05;1,25\n"
+        "A2;XA;2026-01-05;1.234,5\nA3;XA;2026-01-05;1.5\n"
+    )
+    staged = stage_bytes(tmp_path, text)
+    assert rows(staged)["kap_gycm2"].to_list() == [1.25, 1234.5]
+    assert "'1.5'" in reason(staged)
+
+
+def test_unmapped_names_are_counted_with_suggestions(tmp_path: Path):
+    staged = log(
+        tmp_path,
+        "procedure_name",
+        "CT,2026-01-05,stellate ganglion blokc",
+        "CT,2026-01-05,stellate ganglion blokc",
+        "CT,2026-01-05,vertebroplasty",
+    )
+    name, count, suggestions = staged.unmapped.row(0)
+    assert (name, count) == ("stellate ganglion blokc", 2) and "STELLATE" in suggestions
+    assert rows(staged)["procedure_code"].to_list() == [None, None, "VP"]
+
+
+def test_satisfaction_words_and_default_site(tmp_path: Path):
+    staged = log(
+        tmp_path,
+        "satisfaction,site",
+        "CT,2026-01-05,Very satisfied,",
+        "CT,2026-01-05,4,west",
+        "CT,2026-01-05,6,",
+        default_site="north",
+    )
+    assert rows(staged)["satisfaction"].to_list() == [5, 4]
+    assert rows(staged)["site"].to_list() == ["north", "west"]
+    assert staged.rejected["site"].to_list() == ["north"]
+    assert staged.rejected["rules"].to_list() == [["satisfaction.words"]]
