@@ -59,7 +59,10 @@ class Merge:
 
     def finish(self) -> None:
         """Derive the tables that follow from procedure, and the marts."""
-        run_sql(self.con, "write/derive", base=self.base)
+        run_sql(self.con, "write/flag_reused")
+        scope = "write/changed_some" if self.base else "write/changed_all"
+        run_sql(self.con, scope, base=self.base)
+        run_sql(self.con, "write/derive")
         run_sql(self.con, "write/resolve", run_id=self.run_id)
         frames = [frame for frame in self.unmapped if frame.height]
         empty = pl.DataFrame(schema={"name": pl.String, "suggestions": pl.List(pl.String)})

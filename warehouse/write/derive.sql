@@ -1,19 +1,4 @@
--- Tables that follow from procedure, for what this run inserted or touched. Parameters: $base
--- (highest procedure_id before the run).
-set variable run_base = $base;
-
-update procedure p
-set flags = list_append(p.flags, 'accession_reused')
-from (select distinct site, accession_number from reused) r
-where p.site = r.site
-    and p.accession_number = r.accession_number
-    and not list_contains(p.flags, 'accession_reused');
-
-create or replace temp view changed as
-select p.* from procedure p where p.procedure_id > getvariable('run_base')
-union all
-select p.* from procedure p semi join touched using (procedure_id) where p.procedure_id <= getvariable('run_base');
-
+-- Tables that follow from procedure, for what this run inserted or touched (changed).
 delete from complication where procedure_id in (from touched);
 
 insert into complication

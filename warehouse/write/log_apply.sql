@@ -1,13 +1,17 @@
 -- Carry out the verdicts of one staged log. Parameters: $parquet, $source_at, $base, $run_id,
 -- $source_file_id. Tables: aside, suspect, known of this file; touched, recombine, reused of this run.
+create or replace temp table superseded as
+from procedure
+semi join (from aside where verdict = 'updated' and not has_parts) using (procedure_id);
+
 insert into procedure_history by name
 select
     p.*,
     $run_id as superseded_by_run,
     now() as superseded_at,
     if(s.status = 'deleted', 'withdrawn', 'corrected') as why
-from procedure p
-join aside a on a.procedure_id = p.procedure_id and a.verdict = 'updated' and not a.has_parts
+from superseded p
+join aside a on a.procedure_id = p.procedure_id and a.verdict = 'updated'
 join suspect s using (row_no);
 
 insert into procedure_history by name

@@ -1,0 +1,2 @@
+-- What the run wrote into an empty warehouse: everything.
+create or replace temp view changed as from procedure;
