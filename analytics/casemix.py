@@ -12,6 +12,7 @@ import polars as pl
 from scipy import stats
 
 from analytics.guards import FloatArray, check_level, computable, require
+from analytics.proportions import risk_difference_newcombe
 from analytics.results import Estimate, NotComputable
 
 
@@ -133,9 +134,12 @@ def adjusted_share(strata: pl.DataFrame, first: str, second: str) -> Adjusted:
     """
     wide = _wide(strata, first, second)
     both = wide.filter((pl.col("n_1") > 0) & (pl.col("n_2") > 0))
-    pooled = strata.group_by("group").agg(pl.col("n", "events").sum(), stratum=pl.lit("all"))
-    crude = _wide(pooled, first, second).filter((pl.col("n_1") > 0) & (pl.col("n_2") > 0))
-    return _adjusted(_share_of(crude), _share_of(both), wide, both)
+    totals = {
+        group: strata.filter(pl.col("group") == group).select(pl.col("events", "n").sum()).row(0)
+        for group in (first, second)
+    }
+    crude = risk_difference_newcombe(*totals[first], *totals[second])
+    return _adjusted(crude, _share_of(both), wide, both)
 
 
 def exponential(found: Estimate | NotComputable) -> Estimate | NotComputable:

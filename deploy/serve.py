@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,6 +29,9 @@ from warehouse.connect import current_snapshot  # noqa: E402
 from warehouse.settings import settings  # noqa: E402
 
 log = logging.getLogger("kerma.serve")
+
+#: Imported before the first visit, which otherwise waits seconds for them.
+WARM = ("altair", "vl_convert", "scipy.stats", "analytics.modalities", "warehouse.queries")
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -69,12 +73,14 @@ async def health(_: Request) -> JSONResponse:
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any] | None]:
-    """Keep Streamlit from serving files of ``pages/`` before the first visit has run ``app.py``.
+    """Import what pages need, and keep Streamlit from finding pages of its own in ``pages/``.
 
-    Until then it would treat the folder as pages of its own: a first deep link then shows "page
-    not found" over the right page. There is no public switch.
+    Until the first visit has run ``app.py`` it would: a first deep link then shows "page not found"
+    over the right page. There is no public switch.
     """
     PagesManager.uses_pages_directory = False
+    for name in WARM:
+        import_module(name)
     yield None
 
 

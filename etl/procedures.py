@@ -5,11 +5,12 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from rapidfuzz import fuzz, process
 
-CATALOGUE = Path(__file__).parent / "data" / "procedures.csv"
+from warehouse.reference import DATA
+
+CATALOGUE = DATA / "procedures.csv"
 
 #: Names that mean several things on their own; never mapped, whatever was stripped to reach them.
 AMBIGUOUS = frozenset(

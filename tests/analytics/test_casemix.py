@@ -112,6 +112,7 @@ def test_shares_without_and_with_strata() -> None:
     found = adjusted_share(frame, "men", "women")
     assert isinstance(found.crude, Estimate) and isinstance(found.adjusted, Estimate)
     assert found.crude.value == pytest.approx(1198 / 2691 - 557 / 1835)
+    assert found.crude.method == "Newcombe"
     assert found.adjusted.value == pytest.approx(-0.0184251961908525)
 
 
