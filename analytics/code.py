@@ -76,6 +76,9 @@ DescTools::BinomDiffCI(sum(a == 1), length(a), sum(b == 1), length(b), method = 
 exact2x2::exact2x2(table(d$group, d$value), tsmethod = "central", midp = TRUE)
 DescTools::BinomDiffCI(sum(a == 1), length(a), sum(b == 1), length(b), method = "score")
 """,
+    "Fisher–Freeman–Halton, simulated": """\
+fisher.test(table(d$group, d$value), simulate.p.value = TRUE, B = 99999)
+""",
     "Wilcoxon signed rank, exact": """\
 change <- w[[2]] - w[[1]]
 exactRankTests::wilcox.exact(change, exact = TRUE)
@@ -181,6 +184,11 @@ null = stats.hypergeom(len(a) + len(b), total, len(a))
 half = null.pmf(events) / 2
 tails = null.cdf(events) - half, null.sf(events - 1) - half
 print("p", min(1, 2 * min(tails)))
+""",
+    "Fisher–Freeman–Halton, simulated": """\
+table = [[np.sum(group == 1), np.sum(group == 0)] for group in groups]
+draws = stats.MonteCarloMethod(n_resamples=99_999, rng=np.random.default_rng(1))
+print("p", stats.fisher_exact(table, method=draws).pvalue)
 """,
     "Wilcoxon signed rank, exact": """\
 change = complete[:, 1] - complete[:, 0]

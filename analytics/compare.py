@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from analytics import wording
+from analytics.compare_rates import compare_rates
 from analytics.comparison import Comparison, Kind, LeftOut
 from analytics.decision import choose
 from analytics.dose import DoseIndex, Quantity, may_compare
@@ -71,6 +72,9 @@ def compare(
         quantity, unit, kind, (), (), "", "", NotComputable(""), randomised=randomised
     )
     left_out: list[LeftOut] = []
+    if kind == "rate":
+        blank = compare_rates(blank, frame, groups, level, adjustment)
+        return replace(blank, sentences=wording.sentences(blank))
     try:
         counts = _groups(frame, groups, left_out)
         if kind == "dose":

@@ -53,6 +53,8 @@ class GroupSummary:
     events: int | None = None
     proportion: Estimate | NotComputable | None = None
     upper_limit: Estimate | NotComputable | None = None
+    exposure: float | None = None
+    rate: Estimate | NotComputable | None = None
 
 
 @dataclass(frozen=True)

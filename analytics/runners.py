@@ -6,7 +6,8 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy import special
+from numpy.typing import NDArray
+from scipy import special, stats
 
 from analytics import effects, equivalence, means, proportions, ranks
 from analytics.comparison import Effect, Equivalence, Kind
@@ -16,6 +17,7 @@ from analytics.results import Estimate, NotComputable, Pair, TestResult
 from analytics.shift import hodges_lehmann
 from analytics.summaries import Data, events
 
+RESAMPLES = 99_999
 Margin = tuple[float | None, float | None]
 
 
@@ -142,7 +144,7 @@ def _run_two_proportions(data: Data, sparse: bool) -> Run:
     return Run(pearson, found, (exact,))
 
 
-def _run_proportions_table(data: Data) -> Run:
+def _run_proportions_table(data: Data, sparse: bool) -> Run:
     """Compare the proportions of several groups."""
     pairs = []
     for first, second in combinations(data.names, 2):
@@ -167,11 +169,11 @@ def _run_proportions_table(data: Data) -> Run:
         replace(pair, p_adjusted=pair.p_adjusted if p is None else p)
         for pair, p in zip(pairs, adjusted, strict=True)
     )
-    return Run(_table_test(data), pairs=fitted)
+    return Run(_table_test(data, sparse), pairs=fitted)
 
 
-def _table_test(data: Data) -> TestResult | NotComputable:
-    """Run χ² on the k × 2 table."""
+def _table_test(data: Data, sparse: bool) -> TestResult | NotComputable:
+    """Run χ² on the k × 2 table, or Fisher–Freeman–Halton by simulation where cells are small."""
     groups = data.groups.values()
     happened = np.array([events(group) for group in groups], dtype=float)
     sizes = np.array([group.n for group in groups], dtype=float)
@@ -179,9 +181,21 @@ def _table_test(data: Data) -> TestResult | NotComputable:
     if share in (0.0, 1.0):
         who = "nobody" if share == 0 else "everybody"
         return not_computable(f"{who} in any group had the event", int(total))
+    if sparse:
+        table = np.column_stack([happened, sizes - happened]).astype(np.int64)
+        return _freeman_halton(table)
     statistic = float(((happened - sizes * share) ** 2 / (sizes * share * (1 - share))).sum())
     p = float(special.chdtrc(len(sizes) - 1, statistic))
     return TestResult("χ²", statistic, p, int(total), float(len(sizes) - 1))
+
+
+def _freeman_halton(table: NDArray[np.int64]) -> TestResult:
+    """Run Fisher–Freeman–Halton on 99 999 random tables of these margins, seeded."""
+    draws = stats.MonteCarloMethod(n_resamples=RESAMPLES, rng=np.random.default_rng(1))
+    p = float(stats.fisher_exact(table, method=draws).pvalue)
+    details = {"standard_error": float(np.sqrt(p * (1 - p) / RESAMPLES))}
+    name = "Fisher–Freeman–Halton, simulated"
+    return TestResult(name, p, p, int(table.sum()), details=details)
 
 
 RUNNERS: dict[str, Callable[[Data], Run]] = {
@@ -194,8 +208,8 @@ RUNNERS: dict[str, Callable[[Data], Run]] = {
     "kruskal_wallis": _run_kruskal_wallis,
     "chi_square": lambda data: _run_two_proportions(data, sparse=False),
     "fisher_midp": lambda data: _run_two_proportions(data, sparse=True),
-    "table_chi_square": _run_proportions_table,
-    "table_exact": _run_proportions_table,
+    "table_chi_square": lambda data: _run_proportions_table(data, sparse=False),
+    "table_exact": lambda data: _run_proportions_table(data, sparse=True),
 }
 
 

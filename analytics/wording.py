@@ -77,6 +77,8 @@ def test_text(test: TestResult, comparison: Comparison | None = None) -> str:
 
 def describe_group(group: GroupSummary, unit: str) -> str:
     """Write a group with its size and what is typical."""
+    if group.events is not None and group.exposure is not None:
+        return f"{group.group} {group.events} events in {number(group.exposure, 4)}"
     if group.events is not None:
         share = "" if group.n == 0 else f" ({100 * group.events / group.n:.1f} %)"
         return f"{group.group} {group.events}/{group.n}{share}"

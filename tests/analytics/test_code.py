@@ -52,6 +52,8 @@ INDEPENDENT: tuple[tuple[Kind, pl.DataFrame, float], ...] = (
     ("ordinal", groups(*(RNG.integers(1, 6, 150) for _ in range(2))), 1e-6),
     ("binary", groups(RNG.binomial(1, 0.3, 80), RNG.binomial(1, 0.4, 90)), 1e-6),
     ("binary", groups(RNG.binomial(1, 0.05, 40), RNG.binomial(1, 0.2, 30)), 1e-6),
+    ("binary", groups(*(RNG.binomial(1, p, 20) for p in (0.05, 0.1, 0.2))), 0.01),
+    ("binary", groups(*(RNG.binomial(1, p, 60) for p in (0.2, 0.3, 0.4))), 1e-6),
 )
 for kind, data, tolerance in INDEPENDENT:
     shown = compare(data, kind, "X", "min", margin=(0.8, 1.25))
