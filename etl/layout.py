@@ -193,4 +193,4 @@ class Layout:
         text = pl.col(f"t_{name}")
         if sent and canonical and units.factor(sent, canonical) != 1.0:
             return text.is_not_null()
-        return text.str.contains(r"[^\d.eE+-]").fill_null(False)
+        return text.is_not_null() & to.plain_number(text, self.decimal).is_null()

@@ -57,7 +57,7 @@ def lookup(text: pl.Expr, find: Callable[[str], object], kind: pl.DataType) -> p
     return text.map_batches(batch, return_dtype=kind, is_elementwise=True)
 
 
-def _plain_number(text: pl.Expr, decimal: Decimal) -> pl.Expr:
+def plain_number(text: pl.Expr, decimal: Decimal) -> pl.Expr:
     """Parse what is a bare number in the file's decimal style."""
     if decimal == ".":
         return text.cast(pl.Float64, strict=False)
@@ -89,7 +89,7 @@ def quantity(
 ) -> pl.Expr:
     """Parse a number and convert it from the cell's unit, else the column's, to the canonical."""
     of_column = (units.factor(sent, canonical) if sent else None) or 1.0
-    bare = _plain_number(text, decimal)
+    bare = plain_number(text, decimal)
     rest = pl.when(bare.is_null()).then(text)
     number = _digits(rest.str.extract(_NUMBER[decimal], 1), decimal)
     unit = rest.str.extract(_NUMBER[decimal], 2).str.strip_chars()
@@ -112,7 +112,7 @@ def misprinted(text: pl.Expr, sent: str | None) -> pl.Expr:
 
 def number(text: pl.Expr, decimal: Decimal) -> pl.Expr:
     """Parse a number without a unit."""
-    bare = _plain_number(text, decimal)
+    bare = plain_number(text, decimal)
     rest = pl.when(bare.is_null()).then(text).str.extract(_NUMBER[decimal], 0)
     unit = rest.str.extract(_NUMBER[decimal], 2)
     return pl.coalesce(bare, pl.when(unit.is_null()).then(_digits(rest, decimal)))

@@ -162,7 +162,10 @@ def check(layout: Layout) -> pl.LazyFrame:
         frame = frame.with_columns(**dialect.doses(layout))
     if layout.profile.rolls_over:
         frame = frame.with_columns(_rolled(layout))
-    return frame.with_columns(bad=pl.col("unread") | pl.col(PROBLEM).is_not_null() | gate(FIELDS))
+    required = [name for name, info in ProcedureRow.model_fields.items() if info.is_required()]
+    present = list(dict.fromkeys([*texts, *required, *IONISING, "ctdi_phantom_cm"]))
+    broken = pl.col("unread") | pl.col(PROBLEM).is_not_null() | gate(present)
+    return frame.with_columns(bad=broken)
 
 
 def _rolled(layout: Layout) -> list[pl.Expr]:
