@@ -1,0 +1,91 @@
+"""Queries take named parameters only, stay within the reader's sites, and say what is wrong."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from warehouse.connect import current_snapshot
+from warehouse.queries import FILTER_PARAMETERS, QueryError, Scope, bind, parameters, run, text
+
+ALL = Scope()
+
+
+@pytest.fixture
+def snapshot(demo_data: Path) -> Path:
+    found = current_snapshot(demo_data / "snapshots")
+    assert found is not None
+    return found
+
+
+def shown(snapshot: Path, scope: Scope = ALL, **filters: object) -> int:
+    return run("counts", snapshot, scope, **filters)["n_shown"].item()
+
+
+def test_parts_are_included_and_comments_are_no_parameters() -> None:
+    assert "-- include:" not in text("overview_counts")
+    assert "filtered as not materialized" in text("overview_counts")
+    assert parameters("overview_counts") == {*FILTER_PARAMETERS, "scope_sites", "current_from"}
+
+
+@pytest.mark.parametrize("name", ["nothing", "../schema", "parts/filtered", "Counts", ""])
+def test_only_a_query_can_be_asked(name: str) -> None:
+    with pytest.raises(QueryError, match="query"):
+        text(name)
+
+
+def test_parameters_that_are_missing_or_unknown_are_named() -> None:
+    with pytest.raises(QueryError, match=r"missing \['current_from'\]"):
+        bind("overview_counts", ALL, {})
+    with pytest.raises(QueryError, match=r"unknown parameters \['room'\]"):
+        bind("counts", ALL, {"room": "Lab 1"})
+
+
+def test_filters_that_a_query_does_not_take_are_left_out() -> None:
+    assert bind("freshness", ALL, {"rooms": ("Lab 1",)}) == {"scope_sites": None}
+
+
+def test_null_leaves_a_filter_open_and_an_empty_list_lets_nothing_through(snapshot: Path) -> None:
+    every = shown(snapshot)
+    by_modality = [shown(snapshot, modalities=(m,)) for m in ("CT", "fluoroscopy", "ultrasound")]
+    assert every == sum(by_modality) > 3_000
+    assert shown(snapshot, modalities=()) == 0
+
+
+def test_text_that_looks_like_sql_is_only_text(snapshot: Path) -> None:
+    assert shown(snapshot, rooms=("x') or true --",)) == 0
+    assert shown(snapshot) > 0
+
+
+def test_a_reader_of_one_site_sees_no_other(snapshot: Path) -> None:
+    values = run("filter_values", snapshot, ALL)
+    sites = values.filter(values["field"] == "site")["value"].to_list()
+    assert len(sites) > 1
+    one = Scope((sites[0],))
+    assert shown(snapshot, one) == shown(snapshot, sites=(sites[0],)) < shown(snapshot)
+    assert shown(snapshot, one, sites=(sites[1],)) == 0
+    seen = run("filter_values", snapshot, one)
+    assert seen.filter(seen["field"] == "site")["value"].to_list() == [sites[0]]
+    assert shown(snapshot, Scope(())) == 0
+
+
+def test_what_the_bar_offers_is_what_the_filters_find(snapshot: Path) -> None:
+    values = run("filter_values", snapshot, ALL)
+    names = {"modality": "modalities", "procedure": "procedures", "room": "rooms", "site": "sites"}
+    for field, value, n in values.sample(25, seed=1).rows():
+        filters = {names.get(field, "operators"): (value,)}
+        assert shown(snapshot, **filters) == n, (field, value)
+
+
+def test_the_days_of_a_period_are_inclusive(snapshot: Path) -> None:
+    bounds = run("freshness", snapshot, ALL).row(0, named=True)
+    last: date = bounds["data_to"]
+    assert shown(snapshot, from_date=last, to_date=last) > 0
+    assert shown(snapshot, from_date=bounds["data_from"], to_date=last) == shown(snapshot)
+
+
+def test_a_result_says_what_was_left_out_once(snapshot: Path) -> None:
+    row = run("counts", snapshot, ALL).row(0, named=True)
+    assert row["n_shown"] == row["n_all"]
+    assert row["n_without_dose"] <= row["n_ionising"] <= row["n_shown"]
+    assert row["n_test"] > 0 and row["n_cancelled"] > 0
