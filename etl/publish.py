@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -127,7 +127,8 @@ class Work:
     file: Path
     settings: Settings
     base: Path | None
-    closed: bool = field(default=False)
+    closed: bool = False
+    migrated: bool = False
 
     def publish(self, started: datetime) -> Path:
         """Make the copy the snapshot that readers open, durable before it is visible."""
@@ -186,7 +187,7 @@ def work_on(settings: Settings, run_id: str, base: Path | None, key: bytes) -> I
         try:
             if base is None:
                 create(con, settings.time_zone, key)
-            migrate(con)
+            work.migrated = migrate(con)
             compare_key(con, key)
             run_sql(con, "write/key_set", key_fingerprint=fingerprint(key))
             yield work
@@ -222,7 +223,7 @@ def create(con: duckdb.DuckDBPyConnection, time_zone: str, key: bytes) -> None:
     )
 
 
-def migrate(con: duckdb.DuckDBPyConnection) -> None:
+def migrate(con: duckdb.DuckDBPyConnection) -> bool:
     """Bring an older warehouse to this version, one numbered file after the other."""
     (version,) = one_row(con, "write/version")
     if version > latest_version():
@@ -236,6 +237,7 @@ def migrate(con: duckdb.DuckDBPyConnection) -> None:
             run_sql(con, name)
             run_sql(con, "write/migrated", version=number)
             con.commit()
+    return version < latest_version()
 
 
 def compare_key(con: duckdb.DuckDBPyConnection, key: bytes) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from etl import marts
 from etl.find import Found, Seen, find, unchanged
 from etl.journal import Journal, Tell
 from etl.ledger import FileResult, RunResult
@@ -32,7 +33,6 @@ from warehouse.settings import Settings
 
 #: Dose reports are small: this many are merged together.
 REPORTS_AT_ONCE = 500
-MARTS = sorted((Path(__file__).resolve().parent.parent / "warehouse" / "marts").glob("*.sql"))
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,8 @@ class _Run:
                 message="; ".join(self.result.warnings) or None,
             )
             self.log("marts")
-            for mart in MARTS:
-                run_sql(work.con, f"marts/{mart.stem}")
+            anew = merge.base == 0 or merge.absorbed > 0 or work.migrated
+            marts.make(work.con, merge.base, anew)
             self.log("check")
             merge.check()
             if not self.asked.dry_run:

@@ -6,8 +6,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from etl.publish import NewerSchemaError, latest_version, migrate, run_sql
-from tests.etl.staged import load, log, row, warehouse
+from etl import marts
+from etl.publish import NewerSchemaError, latest_version, migrate
+from tests.etl.staged import load, log, report, reports, row, warehouse
 from warehouse.settings import ROOT
 
 FIRST = Path(__file__).parent / "schema_001.sql"
@@ -70,13 +71,33 @@ def test_the_row_hash_covers_every_column_that_a_source_can_set(tmp_path: Path) 
     assert stored - of_merge == named
 
 
-def test_marts_can_be_made_again(tmp_path: Path) -> None:
+COUNTS = "select * from daily order by all"
+VALUES = "select * from filter_value order by all"
+
+
+def test_marts_that_follow_changes_equal_marts_made_anew(tmp_path: Path) -> None:
+    """Corrections, withdrawals, new rows and reports, in one run and in several."""
+    nights = [
+        [log(tmp_path, [row("A1", room="1"), row("A2", room="1"), row("A3", is_test=True)], day=1)],
+        [
+            log(tmp_path, [row("A1", room="2"), row("A4", operator="x")], day=2),
+            log(tmp_path, [row("A1", room="3"), row("A2", status="deleted")], day=3),
+        ],
+        [reports(tmp_path, [report("R1", ["a"], accession_number="A4", kap_gycm2=2.0)])],
+        [log(tmp_path, [row("A4", operator="y", satisfaction=5), row("A2", room="1")], day=4)],
+    ]
     with warehouse(tmp_path) as con:
-        load(con, tmp_path, log(tmp_path, [row("A1", room="1"), row("A2", status="deleted")]))
-        for _ in range(2):
-            for mart in sorted((ROOT / "warehouse" / "marts").glob("*.sql")):
-                run_sql(con, f"marts/{mart.stem}")
-        assert con.sql("select sum(n) from daily").fetchall() == [(1,)]
-        assert con.sql("select value, n from filter_value where field = 'room'").fetchall() == [
-            ("1", 1)
+        for night in nights:
+            con.execute("drop table if exists replaced")  # it lives for one run
+            base = con.sql("select coalesce(max(procedure_id), 0) from procedure").fetchall()[0][0]
+            load(con, tmp_path, *night)
+            marts.make(con, base, anew=base == 0)
+            followed = con.sql(COUNTS).fetchall(), con.sql(VALUES).fetchall()
+            marts.make(con, base, anew=True)
+            assert followed == (con.sql(COUNTS).fetchall(), con.sql(VALUES).fetchall())
+        assert con.sql(
+            "select value, n from filter_value where field = 'room' order by 1"
+        ).fetchall() == [
+            ("1", 1),
+            ("3", 1),
         ]

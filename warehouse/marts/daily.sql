@@ -1,17 +1,29 @@
--- Counts per day: see table daily.
-delete from daily;
-
-insert into daily
+-- Counts per day: see table daily. Adds what changed (counted) to what stands.
+create or replace temp table daily_now as
 select
     performed_on, site, modality, status, is_test,
-    count(*) as n,
-    count(*) filter (
-        coalesce(air_kerma_mgy, kap_gycm2, ctdi_vol_mgy, dlp_mgycm, dose_mgy) is not null
-    ) as n_dose,
-    count(duration_min) as n_duration,
-    count(complications) as n_complications,
-    count(satisfaction) as n_satisfaction
-from procedure
-where status <> 'deleted'
+    sum(n)::bigint as n,
+    sum(n_dose)::bigint as n_dose,
+    sum(n_duration)::bigint as n_duration,
+    sum(n_complications)::bigint as n_complications,
+    sum(n_satisfaction)::bigint as n_satisfaction
+from (
+    select * from daily
+    union all by name
+    select
+        performed_on, site, modality, status, is_test,
+        sign as n,
+        if(has_dose, sign, 0) as n_dose,
+        if(has_duration, sign, 0) as n_duration,
+        if(has_complications, sign, 0) as n_complications,
+        if(has_satisfaction, sign, 0) as n_satisfaction
+    from counted
+    where status <> 'deleted'
+)
 group by performed_on, site, modality, status, is_test
-order by performed_on, site, modality, status, is_test;
+having sum(n) <> 0;
+
+delete from daily;
+
+insert into daily by name
+from daily_now order by performed_on, site, modality, status, is_test;

@@ -1,5 +1,5 @@
 -- What the run inserted or touched. Parameters: $base (highest procedure_id before the run).
-create or replace temp table changed as
+create or replace temp table changed_row as
 select *
 from procedure
 semi join (
@@ -7,3 +7,5 @@ semi join (
     union
     from touched
 ) using (procedure_id);
+
+create or replace temp view changed as from changed_row;

@@ -37,6 +37,7 @@ having count(*) <> $before + $inserted - $absorbed
 union all
 select 'complications of no procedure', count(*)
 from complication c
+semi join touched using (procedure_id)
 anti join procedure using (procedure_id)
 having count(*) > 0
 union all

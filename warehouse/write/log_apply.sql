@@ -4,6 +4,9 @@ create or replace temp table superseded as
 from procedure
 semi join (from aside where verdict = 'updated' and not has_parts) using (procedure_id);
 
+create temp table if not exists replaced as from procedure limit 0;
+insert into replaced from superseded anti join replaced using (procedure_id);
+
 insert into procedure_history by name
 select
     p.*,

@@ -104,6 +104,12 @@ select
     'log, set aside' as source
 from log_dose_aside;
 
+create temp table if not exists replaced as from procedure limit 0;
+insert into replaced
+from procedure
+semi join recombine using (procedure_id)
+anti join replaced using (procedure_id);
+
 delete from procedure where procedure_id in (select procedure_id from recombine);
 
 insert into procedure by name
