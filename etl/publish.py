@@ -202,7 +202,7 @@ def connect(file: Path, folder: Path) -> duckdb.DuckDBPyConnection:
     """Open a warehouse for writing."""
     config = {
         "threads": 2,
-        "memory_limit": "1GB",
+        "memory_limit": "750MB",
         "preserve_insertion_order": "false",
         "temp_directory": str(folder / "spill"),
         "checkpoint_threshold": "1GB",

@@ -70,7 +70,7 @@ def reports(
     day: int = 10,
 ) -> Staged:
     """Return staged dose reports, each with the procedure row that a reader gives."""
-    parquet = folder / f"reports-{next(_numbers)}.parquet"
+    parquet = folder / f"dose-{next(_numbers)}.parquet"
     lines = [{"source_line": n, **r} for n, r in enumerate(rows, 1)]
     named = ("site", "accession_number", "study_uid", "modality", "performed_on", "device")
     parts = [

@@ -18,7 +18,9 @@ from warehouse.settings import settings
 
 HEADER = "site,accession_number,modality,procedure_start_at,kap_gycm2,room\n"
 GOOD = HEADER + "north,A1,fluoroscopy,2026-03-02 09:00,1.5,R1\nnorth,A2,CT,2026-03-02 10:00,,R2\n"
-PARTLY = HEADER + "north,B1,fluoroscopy,2026-03-02 09:00,1.5,R1\nnorth,B2,teapot,2026-03-02 10:00,1,R1\n"
+PARTLY = (
+    HEADER + "north,B1,fluoroscopy,2026-03-02 09:00,1.5,R1\nnorth,B2,teapot,2026-03-02 10:00,1,R1\n"
+)
 
 
 @pytest.fixture
@@ -323,3 +325,46 @@ def test_demo_loads_only_into_an_empty_warehouse(data: Path) -> None:
     before = snapshot_names(data)
     assert CliRunner().invoke(app, ["demo", "--if-empty"]).exit_code == 0
     assert snapshot_names(data) == before
+
+
+def test_known_files_are_not_read_again(data: Path, monkeypatch) -> None:
+    import etl.find as module
+
+    drop(data, "a.csv", GOOD)
+    etl("refresh")
+
+    def reads(*_: Any) -> None:
+        raise AssertionError("a known file was read")
+
+    monkeypatch.setattr(module.hashlib, "file_digest", reads)
+    assert etl("refresh")[1]["totals"]["known"] == 1
+
+
+def test_the_memory_of_hashes_is_only_a_cache(data: Path) -> None:
+    path = drop(data, "a.csv", GOOD)
+    etl("refresh")
+    (data / "state" / "seen.json").write_text("not json")
+    assert etl("refresh")[1]["totals"]["known"] == 1
+    # Changed bytes of the same length and time are seen: the change time cannot be set.
+    before = path.stat()
+    path.write_text(GOOD.replace("1.5", "1.7"), "utf-8")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert etl("refresh")[1]["totals"]["updated"] == 1
+
+
+def test_a_folder_that_cannot_be_written_is_said(data: Path, monkeypatch) -> None:
+    monkeypatch.setenv("KERMA_DATA_DIR", "/proc/kerma")
+    settings.cache_clear()
+    done = CliRunner().invoke(app, ["refresh"])
+    assert done.exit_code == 2
+    assert "/proc/kerma" in done.stderr
+
+
+def test_a_running_refresh_is_said_with_its_process(data: Path) -> None:
+    from etl.lock import only_one
+
+    with only_one(data / "refresh.lock"):
+        done = CliRunner().invoke(app, ["refresh"])
+    assert done.exit_code == 3
+    assert str(os.getpid()) in done.stderr
+    assert CliRunner().invoke(app, ["refresh"]).exit_code == 0
