@@ -31,7 +31,9 @@ class Merge:
         with self._transaction():
             file_id = self.last_file + 1
             counts = self._log_rows(staged, file_id)
+            absorbed = self._adopt(file_id)
             result = self._enter(staged, file_id, counts)
+        self.absorbed += absorbed
         self._merged(staged, counts.inserted, 1)
         return result
 
@@ -143,6 +145,16 @@ class Merge:
         parquet.unlink()
         (absorbed,) = one_row(self.con, "write/report_absorbed")
         return counts, absorbed
+
+    def _adopt(self, file_id: int) -> int:
+        """Let a log's rows take in what reports told under an institution's name; return how many."""
+        (held,) = one_row(self.con, "write/report_held")
+        if not held:
+            return 0
+        run_sql(self.con, "write/report_adopt", source_file_id=file_id)
+        self._recombine()
+        (absorbed,) = one_row(self.con, "write/report_absorbed")
+        return absorbed
 
     def _recombine(self) -> None:
         (waiting,) = one_row(self.con, "write/recombine_waiting")

@@ -46,6 +46,22 @@ where exists (
 insert into irradiation_event by name
 from new_event anti join irradiation_event using (event_uid);
 
+insert into reused
+select k.site, k.accession_number
+from report_key k
+join report_target t using (report_no)
+join procedure p
+    on p.site = k.site
+    and p.accession_number = k.accession_number
+    and p.procedure_id <> t.procedure_id
+union
+select k.site, k.accession_number
+from report_key k
+join report_target t using (report_no)
+where k.accession_number is not null
+group by all
+having count(distinct t.procedure_id) > 1;
+
 insert into recombine select distinct procedure_id from report_target;
 insert into recombine select distinct into_id from absorbed;
 insert into touched select distinct procedure_id from report_target;

@@ -7,9 +7,46 @@ with report as (
     from dose_report
     semi join recombine using (procedure_id)
 ),
-standing as (
+-- A report without UIDs of its own (an export, a summary) that says the doses of a report with UIDs, or of
+-- all of them together, at the same start is that report once more: the one with UIDs stands.
+own as (
     select *
     from report a
+    where a.report_uid not like 'kerma.%'
+),
+whole as (
+    select
+        procedure_id, modality,
+        sum(kap_gycm2) as kap_gycm2, sum(dlp_mgycm) as dlp_mgycm,
+        null::double as air_kerma_mgy, sum(fluoro_time_s) as fluoro_time_s
+    from own a
+    where not exists (
+        select 1
+        from own b
+        where b.procedure_id = a.procedure_id
+            and b.modality = a.modality
+            and b.report_uid <> a.report_uid
+            and list_has_all(b.events, a.events)
+            and (len(b.events), b.source_at, b.report_uid) > (len(a.events), a.source_at, a.report_uid)
+    )
+    group by procedure_id, modality
+),
+echo as (
+    select e.report_uid
+    from report e
+    join own o using (procedure_id, modality)
+    where e.report_uid like 'kerma.%'
+        and same_totals(e, o)
+        and coalesce(date_trunc('second', e.started_at) = date_trunc('second', o.started_at), true)
+    union
+    select e.report_uid
+    from report e
+    join whole w using (procedure_id, modality)
+    where e.report_uid like 'kerma.%' and same_totals(e, w)
+),
+standing as (
+    select *
+    from (from report anti join echo using (report_uid)) a
     where not exists (
         select 1
         from report b

@@ -50,7 +50,7 @@ from report_part;
 create or replace temp table report_known as
 select k.report_no, p.procedure_id
 from report_key k
-join procedure p on p.site = k.site and p.study_uid = k.study_uid
+join procedure p on p.study_uid = k.study_uid -- unique in the world, whatever the site is called
 union
 select k.report_no, p.procedure_id
 from report_key k
@@ -69,6 +69,37 @@ join procedure p
     and coalesce(date_trunc('second', p.procedure_start_at), p.performed_on::timestamp) = k.key_start
 where k.accession_number is null;
 
+-- Without accession number and study UID, an export of a dose-management system and the report itself
+-- name the device in different words: same site, start and doses are one.
+insert into report_known
+select k.report_no, r.procedure_id
+from report_key k
+anti join (select distinct report_no from report_known) f using (report_no)
+join new_report n using (report_no)
+join dose_report r
+    on r.site = n.site
+    and r.modality = n.modality
+    and date_trunc('second', r.started_at) = date_trunc('second', n.started_at)
+    and r.accession_number is null
+    and (r.report_uid like 'kerma.%') <> (n.report_uid like 'kerma.%')
+    and same_totals(r, n)
+where k.accession_number is null
+group by all;
+
+-- A report names an institution where the log names a site: one log row that fits is the procedure.
+insert into report_known
+select k.report_no, min(p.procedure_id)
+from report_key k
+anti join (select distinct report_no from report_known) f using (report_no)
+join report_part r using (report_no)
+join procedure p on p.accession_number = k.accession_number and p.performed_on = k.performed_on
+anti join (
+    select procedure_id from procedure_part group by procedure_id having bool_and(part = 'report')
+) only_reported on only_reported.procedure_id = p.procedure_id
+where same_case(p.modality, p.second_modality, p.patient_key, r.modality, r.patient_key)
+group by k.report_no
+having count(*) = 1;
+
 -- Reports that share a key or a study are one procedure; a chain of both needs a few rounds.
 create or replace temp table report_group as
 with linked as (
@@ -77,13 +108,13 @@ with linked as (
     from report_key
 ),
 by_study as (
-    select *, if(study_uid is null, g0, min(g0) over (partition by site, study_uid)) as g1 from linked
+    select *, if(study_uid is null, g0, min(g0) over (partition by study_uid)) as g1 from linked
 ),
 by_key as (
     select *, min(g1) over (partition by natural_key) as g2 from by_study
 ),
 by_study_again as (
-    select *, if(study_uid is null, g2, min(g2) over (partition by site, study_uid)) as g3 from by_key
+    select *, if(study_uid is null, g2, min(g2) over (partition by study_uid)) as g3 from by_key
 )
 select report_no, min(g3) over (partition by natural_key) as group_no from by_study_again;
 

@@ -65,6 +65,29 @@ select
     ) as dose_source
 from incoming(path);
 
+-- Whether a report can be of a procedure of the same accession number and day that is filed under another
+-- site: a report names an institution, a log its site.
+create or replace temp macro same_case(modality, second_modality, patient_key, of_report, its_patient) as
+    (modality = of_report or second_modality = of_report)
+    and coalesce(patient_key = its_patient, true);
+
+-- Whether two totals are one within rounding; null where one of them says none.
+create or replace temp macro same_total(a, b) as abs(a - b) <= 0.001 * greatest(abs(a), abs(b)) + 1e-9;
+
+-- Whether two reports say the same doses: all totals that both have are equal, and there is one.
+create or replace temp macro same_totals(a, b) as
+    coalesce(
+        same_total(a.kap_gycm2, b.kap_gycm2),
+        same_total(a.dlp_mgycm, b.dlp_mgycm),
+        same_total(a.air_kerma_mgy, b.air_kerma_mgy),
+        same_total(a.fluoro_time_s, b.fluoro_time_s),
+        false
+    )
+    and coalesce(same_total(a.kap_gycm2, b.kap_gycm2), true)
+    and coalesce(same_total(a.dlp_mgycm, b.dlp_mgycm), true)
+    and coalesce(same_total(a.air_kerma_mgy, b.air_kerma_mgy), true)
+    and coalesce(same_total(a.fluoro_time_s, b.fluoro_time_s), true);
+
 create or replace temp table touched (procedure_id bigint);
 create or replace temp table reused (site varchar, accession_number varchar);
 create or replace temp table recombine (procedure_id bigint);
