@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import polars as pl
 
 from analytics import equivalence, mixed, paired, wording
 from analytics.comparison import Check, Comparison, Effect, Kind, LeftOut
-from analytics.frequency import tally
+from analytics.frequency import Counts, tally, tally_groups
 from analytics.guards import UndefinedError, not_computable, require
 from analytics.multiplicity import adjust
 from analytics.results import NotComputable, Pair, TestResult
@@ -71,6 +70,45 @@ def compare_paired(
     return replace(blank, sentences=wording.sentences(blank))
 
 
+def compare_change(
+    frame: pl.DataFrame,
+    quantity: str,
+    unit: str = "",
+    *,
+    times: tuple[str, str],
+    margin: Margin | None = None,
+    level: float = 0.95,
+) -> Comparison:
+    """Test a change between two times from counted values: as ``compare_paired``, at any size.
+
+    Parameters
+    ----------
+    frame
+        ``part`` (earlier, later, change, incomplete), ``value``, ``count``: the values of complete
+        pairs at both times, their changes (later minus earlier), and the pairs that miss one.
+    times
+        Names of the earlier and the later time.
+    """
+    blank = Comparison(quantity, unit, "score", (), (), "", "", NotComputable(""), design="paired")
+    try:
+        parts = tally_groups(frame, group="part")
+        none = tally([])
+        shown = dict(zip(times, (parts.get(p, none) for p in ("earlier", "later")), strict=True))
+        change, lost = parts.get("change", none), parts.get("incomplete", none).missing
+        out = (LeftOut("records", lost, "no value at one of the times"),) if lost else ()
+        found = f"{change.n} of {change.n + lost} records have a value at both times"
+        blank = replace(
+            blank,
+            groups=summaries(shown, "score", unit, level),
+            left_out=out,
+            checks=(Check("complete records", found),),
+        )
+        blank = _change(blank, change, times, margin, level)
+    except UndefinedError as refusal:
+        blank = replace(blank, test=not_computable(refusal.because, refusal.n))
+    return replace(blank, sentences=wording.sentences(blank))
+
+
 def _visits(frame: pl.DataFrame, times: Sequence[str] | None) -> tuple[pl.DataFrame, list[str]]:
     """Return typed visits of the wanted times; refuse a patient with two values at one time."""
     dtype = frame.schema["value"]
@@ -126,7 +164,8 @@ def _within(
     found = f"{complete.height} of {wide.height} patients have a value at every time"
     blank = replace(blank, left_out=out, checks=(Check("complete patients", found),))
     if len(order) == 2:
-        return _change(blank, complete, order, margin, level)
+        change = tally((complete[order[1]] - complete[order[0]]).to_numpy())
+        return _change(blank, change, (order[0], order[1]), margin, level)
     columns = {time: complete[time].to_numpy() for time in reversed(order)}
     test = paired.friedman(complete.select(order).to_numpy())
     return replace(
@@ -140,16 +179,15 @@ def _within(
 
 def _change(
     blank: Comparison,
-    complete: pl.DataFrame,
-    order: list[str],
+    change: Counts,
+    times: tuple[str, str],
     margin: Margin | None,
     level: float,
 ) -> Comparison:
     """Test the change between two times."""
-    earlier, later = order
-    change = (complete[later] - complete[earlier]).to_numpy()
+    earlier, later = times
     test = paired.wilcoxon_signed_rank(change)
-    zero = int(np.count_nonzero(change == 0))
+    zero = int(change.n_each[change.values == 0].sum())
     typical = pseudomedian(change, level, blank.unit)
     mean = paired.mean_change(change, level=level, unit=blank.unit)
     companion = paired.paired_t(change)
@@ -161,7 +199,7 @@ def _change(
         method=test.method if isinstance(test, TestResult) else "Wilcoxon signed rank",
         reason="two values of one patient: ranks of the changes, ties and zeros handled exactly",
         test=test,
-        checks=(*blank.checks, Check("unchanged", f"{zero} of {len(change)}")),
+        checks=(*blank.checks, Check("unchanged", f"{zero} of {change.n}")),
         effects=(
             Effect("typical change", later, earlier, typical, 0.0),
             Effect("mean change", later, earlier, mean, 0.0),

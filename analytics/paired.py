@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from analytics.exact import LARGEST_PAIRED, signed_rank_distribution
-from analytics.frequency import moments, tally
+from analytics.frequency import Counts, moments, tally
 from analytics.guards import complete_rows, computable, require
 from analytics.multiplicity import adjust
 from analytics.results import Estimate, NotComputable, Pair, TestResult
@@ -30,7 +30,7 @@ def wilcoxon_signed_rank(x: Any, y: Any = None, exact: bool | None = None) -> Te
     ----------
     x, y
         Paired values, shape (n,); pairs with a missing value are left out. With ``y`` None, ``x``
-        holds the differences.
+        holds the differences, as values or as Counts.
 
     Returns
     -------
@@ -66,8 +66,10 @@ def wilcoxon_signed_rank(x: Any, y: Any = None, exact: bool | None = None) -> Te
     return TestResult("Wilcoxon signed rank, exact", v, p, counts.n, details=details)
 
 
-def _differences(x: Any, y: Any) -> FloatArray:
-    """Return x − y of complete pairs; x itself when y is None."""
+def _differences(x: Any, y: Any) -> FloatArray | Counts:
+    """Return x − y of complete pairs; x itself, counted or not, when y is None."""
+    if isinstance(x, Counts) and y is None:
+        return x
     if y is None:
         return complete_rows(x)[0]
     first, second = complete_rows(x, y)

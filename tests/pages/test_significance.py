@@ -105,3 +105,22 @@ def test_fewer_than_two_groups_ask_for_more(at: AppTest) -> None:
     at.multiselect(key="compare-modality").set_value(["CT"]).run()
     assert not at.exception and not at.code
     assert "at least two groups" in texts(at)
+
+
+def test_pain_before_and_after_agrees_with_scipy_on_the_rows(
+    at: AppTest,
+    rows: pl.DataFrame,  # noqa: F811
+) -> None:
+    at.button_group(key="design").set_value("times").run()
+    at.button_group(key="after").set_value("1mo").run()
+    assert not at.exception
+    cases = one_per_patient(rows).drop_nulls(["pain_baseline", "pain_1mo"])
+    scale = pl.when(pl.col("pain_scale") == "VAS 0-100").then(10).otherwise(1)
+    change = cases.select((pl.col("pain_1mo") - pl.col("pain_baseline")) / scale).to_series()
+    said = sentence(at)
+    assert f"baseline (n = {len(change)}," in said
+    mean = f"{change.mean():.2f}".replace("-", "−")
+    assert f"Mean change {mean} points" in said
+    assert "regression to the mean" in said
+    at.button_group(key="score").set_value("odi").run()
+    assert not at.exception
