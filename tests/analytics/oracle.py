@@ -17,6 +17,22 @@ def case(case_id: str) -> dict[str, Any]:
     return next(c for c in cases if c["id"] == case_id)
 
 
+def inputs_and_results(case_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the input of a case and R's results, with 'Inf' and 'NaN' as numbers."""
+    found = case(case_id)
+    return _as_numbers(found["input"]), _as_numbers(found["expected"])
+
+
+def _as_numbers(value: Any) -> Any:
+    """Turn R's words for special values into numbers, in whatever holds them."""
+    words = {"NaN": np.nan, "NA": np.nan, "Inf": np.inf, "-Inf": -np.inf}
+    if isinstance(value, dict):
+        return {key: _as_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_numbers(item) for item in value]
+    return words.get(value, value) if isinstance(value, str) else value
+
+
 def column(name: str, value: str) -> np.ndarray:
     """Return one numeric column of a data file, NaN where empty or NA."""
     with _existing(name).open(newline="") as text:
@@ -39,6 +55,12 @@ def values_by(case_id: str) -> dict[str, np.ndarray]:
     order = given.get("levels") or list(dict.fromkeys(labels))
     place = np.array(labels)
     return {level: numbers[place == level] for level in order}
+
+
+def words(name: str, value: str) -> list[str]:
+    """Return one column of a data file as text."""
+    with _existing(name).open(newline="") as text:
+        return [row[value] for row in csv.DictReader(text)]
 
 
 def two_groups(case_id: str) -> tuple[np.ndarray, np.ndarray]:
