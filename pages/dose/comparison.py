@@ -101,10 +101,25 @@ def draw_dose(values: pl.DataFrame, view: View, modalities: tuple[str, ...]) -> 
         kept = [refuse_machine_output(values), *kept]
     if kept:
         st.table(trial_table.described(kept, shown), hide_index=True)
+        draw_index(values, view)
     if "ultrasound" in modalities:
         st.caption(
             "Ultrasound has no ionising dose: not applicable, which is neither 0 nor missing."
         )
+
+
+def draw_index(values: pl.DataFrame, view: View) -> None:
+    """Draw the distribution of one index that the reader chooses, of its own modality."""
+    known = set(values.drop_nulls("value")["measure"])
+    present = {i.column: fmt.measure(i.column).short for i in OWN_INDICES if i.column in known}
+    if not present:
+        return
+    index = bar.choose("distribution", "Distribution of", present)
+    chart, bins = comparison_charts.distribution(values, index)
+    charts.show(
+        chart, bins, key="index-distribution", title=fmt.measure(index).name, filters=view.filters,
+        alt_text=f"Distribution of {fmt.measure(index).name}",
+    )  # fmt: skip
 
 
 def band_words() -> str:
@@ -160,11 +175,15 @@ def main() -> None:
     modalities = chosen_modalities(values)
     results = compare_modalities(values, strata, modalities)
     draw_repeated(view)
-    if not results:
-        st.info("No outcome is recorded for these cases: widen the period or the filters.")
-        st.stop()
-    draw_report(results, modalities, view)
-    draw_case_mix(results)
+    if results:
+        draw_report(results, modalities, view)
+        draw_case_mix(results)
+    else:
+        st.info(
+            "These cases have no outcome that could be compared: no effective dose (a procedure"
+            " that is not mapped has no body region), duration, complication, satisfaction or pain"
+            " score."
+        )
     shown = values.filter(pl.col("modality").is_in(modalities))
     draw_dose(shown, view, modalities)
     draw_pictures(shown, results, view)

@@ -138,7 +138,10 @@ def volume_chart(counts: pl.DataFrame) -> alt.Chart:
                 "month", type="ordinal", timeUnit="yearmonth", title=None,
                 axis=alt.Axis(format="%b %Y", labelAngle=0, labelOverlap="greedy"),
             ),
-            y=alt.Y("n", type="quantitative", title="Procedures a month"),
+            y=alt.Y(
+                "n", type="quantitative", title="Procedures a month",
+                axis=alt.Axis(tickMinStep=1, format=",d"),
+            ),
             color=charts.modality_colour(counts["modality"]),
             tooltip=[
                 alt.Tooltip("month", type="temporal", timeUnit="yearmonth", title="Month"),

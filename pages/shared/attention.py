@@ -99,15 +99,15 @@ def _of_data(view: View) -> list[Item]:
         text = f"{fmt.percent(share)} of CT and fluoroscopy procedures have no dose."
         found.append(Item("medium", text, HEALTH, "Data health"))
     said = {
-        "n_unit_doubt": "have KAP and air kerma that contradict each other: one unit is wrong.",
-        "n_unspecified": "have a dose in mGy whose index the log does not state.",
-        "n_unmapped": "have a name that is not mapped to a procedure.",
+        "n_unit_doubt": "with KAP and air kerma that contradict each other: one unit is wrong.",
+        "n_unspecified": "with a dose in mGy whose index the log does not state.",
+        "n_unmapped": "with a name that is not mapped to a procedure.",
     }
     for column, words in said.items():
         if alerts[column]:
             text = f"{fmt.plural(alerts[column], 'procedure')} {words}"
             found.append(Item("medium", text, HEALTH, "Data health"))
     if alerts["n_rejected"]:
-        text = f"{fmt.plural(alerts['n_rejected'], 'row')} were rejected and not sent again."
+        text = f"{fmt.plural(alerts['n_rejected'], 'rejected row')} not sent again since."
         found.append(Item("medium", text, HEALTH, "Data health"))
     return found

@@ -108,3 +108,40 @@ def test_no_warehouse_keeps_the_page_calm(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("KERMA_DATA_DIR", str(tmp_path))
     settings.cache_clear()
     assert opened().title[0].value == "No data yet"
+
+
+def test_each_index_is_drawn_for_its_own_modality() -> None:
+    for index, modality in (("K_a,r", "fluoroscopy"), ("CTDIvol", "CT")):
+        specs = charts(opened("comparison", distribution=index))
+        named = [s for s in specs if "encoding" in s]
+        (own,) = [s for s in named if s["encoding"]["x"]["title"].startswith(("Air", "Volume"))]
+        assert own["encoding"]["color"]["scale"]["domain"] == [modality]
+
+
+DOSES_ONLY = """site,accession_number,modality,performed_on,dlp_mgycm,air_kerma_mgy,kap_gycm2
+north,A1,CT,2026-03-02,140.5,,
+north,A2,CT,2026-03-03,88.0,,
+north,A3,XA,2026-03-04,,14.5,2.25
+north,A4,XA,2026-03-05,,11.5,1.75
+"""
+
+
+def test_doses_without_outcomes_are_still_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.conftest import run_etl
+    from warehouse.settings import settings
+
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "log.csv").write_text(DOSES_ONLY, encoding="utf-8")
+    done = run_etl(tmp_path, "refresh")
+    assert done.returncode == 0, done.stdout + done.stderr
+    monkeypatch.setenv("KERMA_DATA_DIR", str(tmp_path))
+    settings.cache_clear()
+    at = opened("comparison")
+    assert "no outcome that could be compared" in texts(at)
+    (indices,) = tables(at)
+    by_name = {row["Outcome"]: row for row in indices.iter_rows(named=True)}
+    assert by_name["Dose-length product"]["CT"].startswith("114 [")
+    assert by_name["Kerma-area product"]["fluoroscopy"].startswith("2.00 [")
+    assert len(opened().metric) == 9
