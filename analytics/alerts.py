@@ -12,6 +12,7 @@ import polars as pl
 
 from analytics.outliers import (
     EXCEEDANCE,
+    SCORED,
     Rule,
     field_areas,
     months_of,
@@ -26,7 +27,7 @@ from analytics.outliers import (
 from analytics.reference_levels import choose_benchmarks
 
 #: One row per case and rule; ``unit_suspect`` says that the case's units contradict each other.
-ALERT = pl.Schema({**EXCEEDANCE, "unit_suspect": pl.Boolean()})
+ALERT = pl.Schema({**SCORED, "unit_suspect": pl.Boolean()})
 KEY = ["procedure_id", "rule_id"]
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "MACHINE_FACTOR",
     "MAD_TO_SD",
     "MIN_CASES",
+    "SCORED",
     "Rule",
     "field_areas",
     "machine_field_areas",
@@ -83,7 +84,8 @@ def own_distribution(
         (modality, procedure_code, size_band, month) with ``n``, ``log_median``, ``log_sd``
         (1.4826·MAD of the natural log), ``log_p95`` and ``basis``. Where the months before hold
         fewer than 20 cases, the group's first ``window_months`` stand in (they contain the case:
-        median and MAD bear that); groups with fewer than 20 there too are left out.
+        median and MAD bear that); where these are fewer than 20 too, all sizes of the procedure
+        do, and ``basis`` says so. Procedures with fewer than 20 cases in all are left out.
     """
     if not months:
         return pl.DataFrame(schema=_DISTRIBUTION)
@@ -95,6 +97,29 @@ def own_distribution(
         .collect()
     )
     wanted = pl.DataFrame({"month": sorted(set(months))}, schema={"month": pl.Date})
+    banded = _described(usable, wanted, window_months)
+    without = usable.select(GROUP).unique().join(wanted, how="cross")
+    without = without.join(banded, on=[*GROUP, "month"], how="anti")
+    if without.is_empty():
+        return banded
+    few = usable.join(
+        without.select("modality", "procedure_code").unique(), on=GROUP[:2], how="semi"
+    )
+    whole = _described(
+        few.with_columns(pl.lit(ALL_SIZES).alias("size_band")), wanted, window_months
+    )
+    filled = without.join(whole.drop("size_band"), on=[*GROUP[:2], "month"]).with_columns(
+        pl.format("{}, {}", "basis", pl.lit(ALL_SIZES)).alias("basis")
+    )
+    return pl.concat([banded, filled.select(banded.columns)])
+
+
+#: What a limit says that rests on every size of a procedure, for want of cases of the same size.
+ALL_SIZES = "all sizes: fewer than 20 of this size"
+
+
+def _described(usable: pl.DataFrame, wanted: pl.DataFrame, window_months: int) -> pl.DataFrame:
+    """Describe the months before each month; where they are too few, the group's first months."""
     windows = [_window(usable.lazy(), month, window_months) for month in wanted["month"].to_list()]
     before = pl.concat(pl.collect_all(windows))
     first = _first_months(usable, window_months).join(wanted, how="cross")
@@ -267,7 +292,8 @@ def scored(
 
     The score is ``(ln dose − median) / (1.4826·MAD)`` of the case's procedure, size band and month
     window; where that group is too small, of all judged cases of its modality. So a 3 Gy biopsy
-    ranks by how unusual it is, not by which rule has the larger numbers.
+    ranks by how unusual it is, not by which rule has the larger numbers. ``own_median`` is the
+    median of the case's own group in the quantity's unit; null where that group is too small.
     """
     parts = []
     for (quantity,), part in found.partition_by("quantity", as_dict=True).items():
@@ -282,17 +308,19 @@ def scored(
         sd = pl.max_horizontal(pl.coalesce("log_sd", "_sd"), _LEAST_SD)
         own_score = (pl.col(str(quantity)).log() - pl.coalesce("log_median", "_median")) / sd
         parts.append(
-            rows.with_columns(pl.coalesce("score", own_score).alias("score")).select(
-                EXCEEDANCE.names()
-            )
+            rows.with_columns(
+                pl.coalesce("score", own_score).alias("score"),
+                pl.col("log_median").exp().alias("own_median"),
+            ).select(SCORED.names())
         )
     if not parts:
-        return pl.DataFrame(schema=EXCEEDANCE)
+        return pl.DataFrame(schema=SCORED)
     order = ["score", "ratio", "procedure_id", "rule_id"]
     descending = [True, True, False, False]
     return pl.concat(parts).sort(order, descending=descending, nulls_last=True)
 
 
+SCORED = pl.Schema({**EXCEEDANCE, "own_median": pl.Float64()})
 #: Below this spread of the log dose a score would be a division by rounding.
 _LEAST_SD = 0.05
 

@@ -11,6 +11,7 @@ from analytics.dose import DoseIndex
 from analytics.outliers import (
     EXCEEDANCE,
     GROUP,
+    SCORED,
     Rule,
     field_areas,
     machine_field_areas,
@@ -283,7 +284,7 @@ def test_furthest_out_on_its_own_scale_comes_first() -> None:
     found = scored(trigger_exceedances(judged, rule(threshold=10.0)), judged, {KAP: own})
     assert found["procedure_id"].to_list() == [901, 900]
     assert found["score"][0] == pytest.approx(np.log(12) / 0.3, rel=0.2)
-    assert scored(found.head(0), judged, {}).schema == EXCEEDANCE
+    assert scored(found.head(0), judged, {}).schema == SCORED
 
 
 def clean(per_year: int, sd: float, rng: np.random.Generator, n: int = 20_000) -> pl.DataFrame:
