@@ -64,7 +64,7 @@ def draw_coverage(filters: Filters) -> None:
         return
     st.markdown(parts.coverage_words(frame))
     charts.show(
-        parts.coverage_chart(frame), frame, key="coverage", title="Procedures with a dose",
+        parts.coverage_chart(frame), frame, key="coverage", title="Procedures with a dose, %",
         alt_text="Share of procedures with a dose by room and month", filters=filters,
     )  # fmt: skip
     st.caption(

@@ -49,6 +49,7 @@ def coverage_chart(frame: pl.DataFrame) -> alt.LayerChart | alt.FacetChart:
     """Draw the share of procedures with a dose by room and month, low ones standing out."""
     shares = frame.with_columns(
         (pl.col("n_with_dose") / pl.col("n")).alias("share"),
+        (100 * pl.col("n_with_dose") / pl.col("n")).round().alias("percent"),
         pl.concat_str("room", pl.lit(" · "), "site").alias("where")
         if frame["site"].n_unique() > 1
         else pl.col("room").alias("where"),
@@ -78,7 +79,7 @@ def coverage_chart(frame: pl.DataFrame) -> alt.LayerChart | alt.FacetChart:
         return alt.layer(cells)
     dark = "datum.share < 0.8 || datum.share >= 0.95"
     words = base.mark_text(fontSize=10).encode(
-        text=alt.Text("share", type="quantitative", format=".0%"),
+        text=alt.Text("percent", type="quantitative", format=".0f"),
         color=alt.condition(dark, alt.value("white"), alt.value("black")),
     )
     return alt.layer(cells, words)

@@ -20,6 +20,8 @@ from warehouse.reference import reference_levels
 
 #: Below this many cases a month is shown as points and has no part in any verdict.
 FEW = 10
+#: Months from which the control limits are frozen, and the fewest months that allow it.
+BASELINE, LONG_ENOUGH = 12, 18
 MARKS = pl.Schema({"month": pl.Date, "kind": pl.String, "words": pl.String})
 
 
@@ -129,14 +131,19 @@ def references(choice: Choice) -> pl.DataFrame:
 
 
 def control_chart(months: pl.DataFrame, recorded: pl.DataFrame, kind: str) -> Chart | NotComputable:
-    """Chart the logarithms of the monthly medians; a recorded change begins a new baseline."""
+    """Chart the logarithms of the monthly medians against a frozen baseline.
+
+    The baseline is the first year where the series is long enough to leave months to judge, else
+    all months; a recorded change begins a new one (XmR).
+    """
     logs = months["median"].log().fill_null(float("nan")).to_numpy()
+    baseline = (0, BASELINE) if len(months) >= LONG_ENOUGH else None
     if kind == "EWMA":
-        return ewma(logs)
+        return ewma(logs, baseline=baseline)
     days = months["month"].to_list()
     starts = sorted({_first_month_after(day, days) for day in recorded["month"].to_list()})
     inside = [start for start in starts if 0 < start < len(days)]
-    return rebaselined(logs, inside) if inside else xmr(logs)
+    return rebaselined(logs, inside, BASELINE) if inside else xmr(logs, baseline)
 
 
 def _first_month_after(day: date, months: list[date]) -> int:

@@ -22,13 +22,15 @@ ALL_ROOMS = "All rooms"
 FARTHEST_REFERENCE = 4
 CONTROL_NOTES = {
     "XmR": (
-        "Limits: centre ± 2.66 mean moving ranges of the logarithm, from all months shown or from "
-        "each recorded change on. Signals: one point beyond 3 sigma, two of three beyond 2 sigma, "
-        "eight in a row on one side."
+        "Limits: centre ± 2.66 mean moving ranges of the logarithm, frozen over the first 12 "
+        "months (all months where fewer than 18 are shown) or the first 12 after a recorded "
+        "change. Signals: one point beyond 3 sigma, two of three beyond 2 sigma, eight in a row on "
+        "one side."
     ),
     "EWMA": (
         "Weight 0.2 for the newest month, limits at 2.7 standard deviations of the average: it "
-        "gathers small lasting shifts. Signal: a point beyond a limit."
+        "gathers small lasting shifts. Baseline: the first 12 months (all where fewer than 18 are "
+        "shown). Signal: a point beyond a limit."
     ),
 }
 

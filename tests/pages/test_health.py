@@ -8,6 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from pages.data import flag_words, health_parts
 from pages.shared import format as fmt
+from tests.conftest import run_etl, use_data
+from tests.pages import lived_in
 from tests.pages.app import charts, opened, texts
 from warehouse.connect import current_snapshot, cursor
 
@@ -108,3 +110,18 @@ def test_a_failed_run_is_told_first(lived_settings: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(data, "query", failed)
     assert "The last refresh failed: disk full" in texts(opened("data/health.py"))
+
+
+def test_a_warehouse_without_procedures_still_says_what_was_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head, refused = lived_in.HEAD, lived_in.REFUSED
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "nur_falsch.csv").write_text(f"{head}\n{refused}\n", encoding="utf-8")
+    run_etl(tmp_path, "refresh")
+    for _ in use_data(tmp_path, monkeypatch):
+        if current_snapshot(tmp_path / "snapshots") is None:
+            pytest.skip("nothing was loaded, so nothing was published")
+        said = texts(opened("data/health.py"))
+        assert "No completed CT or fluoroscopy procedure in this view" in said
+        assert "31.02.2026" in "".join(t.value.to_csv() for t in opened("data/health.py").dataframe)

@@ -111,6 +111,16 @@ def test_signals_come_back_on_the_scale_of_the_dose() -> None:
     assert back["signal"].to_list()[0] is None
 
 
+@pytest.mark.parametrize("kind", ["XmR", "EWMA"])
+def test_a_drift_of_a_tenth_a_month_signals_within_three_months(kind: str) -> None:
+    rng = np.random.default_rng(11)
+    drift = np.r_[np.ones(15), 1.1 ** np.arange(1, 10)]
+    frame = months((drift * np.exp(rng.normal(0, 0.05, 24))).tolist())
+    chart = findings.control_chart(frame, pl.DataFrame(schema=findings.MARKS), kind)
+    above = [s.index for s in chart.signals if s.side == "above"]  # type: ignore[union-attr]
+    assert 15 <= min(above) <= 17
+
+
 def test_reference_levels_match_modality_procedure_and_index() -> None:
     mbb = Choice("fluoroscopy", MEASURES["kap_gycm2"], "MBB_UNSPEC", None)
     found = findings.references(mbb)
