@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from etl.merge import Merge
+from etl.publish import BrokenPromiseError
 from tests.etl.staged import at, content, load, log, row, warehouse
 
 
@@ -205,3 +207,35 @@ def test_a_rejection_is_resolved_when_its_row_loads(tmp_path: Path) -> None:
         assert one(con, open_rows) == (1,), "the same row refused again is one entry of the queue"
         load(con, tmp_path, log(tmp_path, [row("A1")], day=3))
         assert one(con, open_rows) == (0,)
+
+
+BROKEN = {
+    "two procedures with one key": """insert into procedure
+        select * replace (procedure_id + 100 as procedure_id) from procedure where room = 'twice'""",
+    "a file whose counts do not balance": "update source_file set read = read + 1",
+    "procedures lost or added": "delete from procedure where room = 'twice'",
+    "dose reports of no procedure": """insert into dose_report by name
+        select 'R' as report_uid, 'north' as site, 'CT' as modality, [] as event_uids, [] as flags,
+            performed_on, source_at, source_file_id, run_id, -1 as procedure_id
+        from procedure limit 1""",
+    "rejected rows that the counts do not name": "delete from rejected_row",
+}
+
+
+@pytest.mark.parametrize("promise", BROKEN)
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("accession", ["A1", None])
+def test_a_broken_promise_stops_publication(
+    tmp_path: Path, promise: str, first: bool, accession: str | None
+) -> None:
+    bad = {"line": 9, "raw_text": "x", "reasons": ["…"], "rules": ["word"]}
+    with warehouse(tmp_path) as con:
+        if not first:
+            load(con, tmp_path, log(tmp_path, [row("A0")]))
+        merge = Merge(con, "run-x", tmp_path)
+        rows = [row(accession, room="twice"), row("A2")]
+        merge.log(log(tmp_path, rows, rejected=[{"site": None, "accession_number": None} | bad]))
+        con.execute(BROKEN[promise])
+        merge.finish()
+        with pytest.raises(BrokenPromiseError, match=promise):
+            merge.check()

@@ -1,29 +1,5 @@
 -- What must hold before publication; a row is a broken promise. Parameters: $run_id, $before (rows of
--- procedure before the run), $inserted, $absorbed. Keys are checked for what this run wrote (view changed).
-with written as (
-    select distinct
-        site, accession_number, performed_on,
-        if(accession_number is null, device, null) as device,
-        if(accession_number is null, procedure_start_at, null) as procedure_start_at,
-        if(accession_number is null, modality, null) as modality,
-    from changed
-),
-twice as (
-    select p.site, p.accession_number
-    from procedure p
-    semi join written w on w.site = p.site and w.accession_number = p.accession_number
-    where p.accession_number is not null
-    group by p.site, p.accession_number, p.performed_on
-    having count(*) > 1
-    union all
-    select p.site, null
-    from procedure p
-    where p.accession_number is null
-    group by
-        p.site, p.device, p.modality,
-        coalesce(date_trunc('second', p.procedure_start_at), p.performed_on::timestamp)
-    having count(*) > 1
-)
+-- procedure before the run), $inserted, $absorbed. View twice: keys that two procedures have.
 select 'two procedures with one key' as promise, count(*) as broken from twice having count(*) > 0
 union all
 select 'a file whose counts do not balance', count(*)

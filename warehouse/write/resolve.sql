@@ -2,7 +2,13 @@
 -- Parameters: $run_id. Only what arrived after a rejection can resolve it.
 update rejected_row r
 set resolved_by_run = $run_id
-from (select distinct site, accession_number, source_file_id from procedure where run_id = $run_id) p
+from (
+    select p.site, p.accession_number, max(p.source_file_id) as source_file_id
+    from procedure p
+    semi join rejected_row r on r.site = p.site and r.accession_number = p.accession_number
+    where p.run_id = $run_id
+    group by p.site, p.accession_number
+) p
 where r.resolved_by_run is null
     and r.site = p.site
     and r.accession_number = p.accession_number
