@@ -147,7 +147,7 @@ class Merge:
         return counts, absorbed
 
     def _adopt(self, file_id: int) -> int:
-        """Let a log's rows take in what reports told under an institution's name; return how many."""
+        """Let log rows take in what reports told under an institution's name; return how many."""
         (held,) = one_row(self.con, "write/report_held")
         if not held:
             return 0

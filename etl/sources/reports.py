@@ -53,6 +53,7 @@ class Report:
     manufacturer: str | None = None
     model: str | None = None
     n_events_stated: int | None = None
+    problem: str | None = None  #: why it is not read although it is a report
 
 
 def staged(
@@ -63,7 +64,7 @@ def staged(
     rejected, unmapped = [], {}
     for line, report in enumerate(reports, 1):
         _judge(report)
-        wrong, rules = _wrong(report)
+        wrong, rules = ([report.problem], ["not_read"]) if report.problem else _wrong(report)
         if wrong:
             rejected.append(_refused(report, line, wrong, rules, key))
             continue

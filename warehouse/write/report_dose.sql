@@ -8,7 +8,7 @@ with report as (
     semi join recombine using (procedure_id)
 ),
 -- A report without UIDs of its own (an export, a summary) that says the doses of a report with UIDs, or of
--- all of them together, at the same start is that report once more: the one with UIDs stands.
+-- all of them together, on the same day is that report once more: the one with UIDs stands.
 own as (
     select *
     from report a
@@ -37,7 +37,7 @@ echo as (
     join own o using (procedure_id, modality)
     where e.report_uid like 'kerma.%'
         and same_totals(e, o)
-        and coalesce(date_trunc('second', e.started_at) = date_trunc('second', o.started_at), true)
+        and e.performed_on = o.performed_on
     union
     select e.report_uid
     from report e
