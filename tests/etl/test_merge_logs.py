@@ -211,7 +211,8 @@ def test_a_rejection_is_resolved_when_its_row_loads(tmp_path: Path) -> None:
 
 BROKEN = {
     "two procedures with one key": """insert into procedure
-        select * replace (procedure_id + 100 as procedure_id) from procedure where room = 'twice'""",
+        select * replace (procedure_id + 100 as procedure_id)
+        from procedure where room = 'twice'""",
     "a file whose counts do not balance": "update source_file set read = read + 1",
     "procedures lost or added": "delete from procedure where room = 'twice'",
     "dose reports of no procedure": """insert into dose_report by name
