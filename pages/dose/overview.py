@@ -10,6 +10,7 @@ import streamlit as st
 
 from analytics.dose import DoseIndex
 from analytics.periods import Course, median_course, share_course, volume_course
+from pages.dose import outlier_list
 from pages.shared import attention, cards, charts, data, page
 from pages.shared import format as fmt
 from pages.shared.cards import Better, Card
@@ -177,7 +178,8 @@ def main() -> None:
     courses = courses_of(values, counts, months, parameters)
     draw_cards(courses, f"vs previous {view.filters.days} d")
     st.subheader("What needs attention", anchor=False)
-    attention.draw(attention.listed(view, courses))
+    standing_out = outlier_list.find(view.filters).cases.height
+    attention.draw(attention.listed(view, courses, standing_out))
     monthly = by_month(counts)
     charts.show(
         volume_chart(monthly),

@@ -14,6 +14,7 @@ from pages.shared.navigation import link
 from pages.shared.page import View
 
 SHARE_WITHOUT_DOSE = 0.05
+OUTLIERS = "dose/outliers.py"
 HEALTH, TRENDS, COMPARISON = "data/health.py", "dose/trends.py", "dose/comparison.py"
 
 
@@ -27,9 +28,9 @@ class Item:
     go: str
 
 
-def listed(view: View, courses: dict[str, Course]) -> list[Item]:
-    """Return what needs attention, the pressing first."""
-    found = _of_freshness() + _of_changes(courses) + _of_data(view)
+def listed(view: View, courses: dict[str, Course], standing_out: int) -> list[Item]:
+    """Return what needs attention, the pressing first; ``standing_out`` cases broke a dose rule."""
+    found = _of_freshness() + _of_cases(standing_out) + _of_changes(courses) + _of_data(view)
     return sorted(found, key=lambda item: item.level != "high")
 
 
@@ -59,6 +60,13 @@ def _of_freshness() -> list[Item]:
         return []
     level = "high" if found.colour == "red" else "medium"
     return [Item(level, f"The data is not fresh: {found.words}.", HEALTH, "Data health")]
+
+
+def _of_cases(standing_out: int) -> list[Item]:
+    if not standing_out:
+        return []
+    text = f"{fmt.plural(standing_out, 'case')} beyond a dose rule in this period."
+    return [Item("medium", text, OUTLIERS, "Dose outliers")]
 
 
 def _of_changes(courses: dict[str, Course]) -> list[Item]:

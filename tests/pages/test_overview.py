@@ -126,8 +126,8 @@ def test_charts_state_types_units_and_height() -> None:
         assert spec["encoding"]["y"]["title"] == "Procedures a month"
 
 
-def test_unit_doubt_and_rising_dose_are_named() -> None:
+def test_cases_beyond_a_rule_are_counted_with_a_link() -> None:
     at = opened()
     said = texts(at)
-    assert "What needs attention" in said
-    assert "contradict each other: one unit is wrong" in said or "Nothing stands out" in said
+    assert "What needs attention" in said and "beyond a dose rule in this period" in said
+    assert "Nothing stands out" not in said
