@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from analytics import wording
+from analytics.compare_categories import compare_categories
 from analytics.compare_rates import compare_rates
 from analytics.comparison import Comparison, Kind, LeftOut
 from analytics.decision import choose
@@ -46,7 +47,7 @@ def compare(
     ----------
     frame
         Columns ``group``, ``value`` and, when rows were counted, ``count``. Binary values are 0
-        and 1; a rate has ``value`` events and ``exposure``.
+        and 1; nominal ones are text; a rate has ``value`` events and ``exposure``.
     kind
         See ``decision.choose``.
     quantity, unit
@@ -74,6 +75,9 @@ def compare(
     left_out: list[LeftOut] = []
     if kind == "rate":
         blank = compare_rates(blank, frame, groups, level, adjustment)
+        return replace(blank, sentences=wording.sentences(blank))
+    if kind == "nominal":
+        blank = compare_categories(blank, frame, groups)
         return replace(blank, sentences=wording.sentences(blank))
     try:
         counts = _groups(frame, groups, left_out)

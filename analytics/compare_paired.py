@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 
-from analytics import equivalence, mixed, paired, wording
+from analytics import equivalence, mixed, paired, tables, wording
 from analytics.comparison import Check, Comparison, Effect, Kind, LeftOut
 from analytics.frequency import Counts, tally, tally_groups
 from analytics.guards import UndefinedError, not_computable, require
@@ -14,6 +15,7 @@ from analytics.results import NotComputable, Pair, TestResult
 from analytics.runners import Margin
 from analytics.shift import pseudomedian
 from analytics.summaries import summaries
+from analytics.wording import CHANGED
 
 
 def compare_paired(
@@ -31,8 +33,9 @@ def compare_paired(
 ) -> Comparison:
     """Compare times within patients, or groups over time.
 
-    Two times: exact signed ranks, typical and mean change. More: Friedman with all pairs. With
-    ``groups``: a random-intercept model of group × time, in which missing visits are no loss.
+    Two times: exact signed ranks, typical and mean change. More: Friedman with all pairs. Yes/no:
+    McNemar and Cochran Q. With ``groups``: a random-intercept model of group × time, in which
+    missing visits are no loss.
 
     Parameters
     ----------
@@ -163,6 +166,8 @@ def _within(
     out = (LeftOut("patients", left, "no value at one of the times"),) if left else ()
     found = f"{complete.height} of {wide.height} patients have a value at every time"
     blank = replace(blank, left_out=out, checks=(Check("complete patients", found),))
+    if blank.kind == "binary":
+        return _answers(blank, complete.select(order), level)
     if len(order) == 2:
         change = tally((complete[order[1]] - complete[order[0]]).to_numpy())
         return _change(blank, change, (order[0], order[1]), margin, level)
@@ -174,6 +179,35 @@ def _within(
         reason="three or more times of one patient: ranks within each patient",
         test=test,
         pairs=paired.signed_rank_pairs(columns, adjustment, level, blank.unit),
+    )
+
+
+def _answers(blank: Comparison, complete: pl.DataFrame, level: float) -> Comparison:
+    """Test a yes/no outcome of the same patients: McNemar, or Cochran Q for three and more."""
+    matrix = complete.to_numpy()
+    require(bool(np.isin(matrix, (0.0, 1.0)).all()), "a yes/no value is neither 0 nor 1")
+    if matrix.shape[1] > 2:
+        test = tables.cochran_q(matrix)
+        reason = "yes/no at three or more times of one patient"
+        return replace(blank, method="Cochran Q", reason=reason, test=test)
+    earlier, later = complete.columns
+    before, after = matrix[:, 0] == 1, matrix[:, 1] == 1
+    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    cells = (int((after & before).sum()), gained, lost, int((~after & ~before).sum()))
+    found = tables.mcnemar(*cells, level=level)
+    if isinstance(found, NotComputable):
+        return replace(blank, test=found)
+    test = found.primary
+    return replace(
+        blank,
+        method=test.method if isinstance(test, TestResult) else "McNemar",
+        reason="yes/no at two times of one patient: only those who changed inform the test",
+        test=test,
+        checks=(*blank.checks, Check(CHANGED, f"{gained} gained and {lost} lost it")),
+        effects=(Effect("risk difference", later, earlier, found.difference, 0.0),),
+        companions=tuple(
+            c for c in (found.exact, found.mid_p) if isinstance(c, TestResult) and c is not test
+        ),
     )
 
 

@@ -6,10 +6,8 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import special, stats
 
-from analytics import effects, equivalence, means, proportions, ranks
+from analytics import effects, equivalence, means, proportions, ranks, tables
 from analytics.comparison import Effect, Equivalence, Kind
 from analytics.guards import not_computable
 from analytics.multiplicity import adjust
@@ -17,7 +15,6 @@ from analytics.results import Estimate, NotComputable, Pair, TestResult
 from analytics.shift import hodges_lehmann
 from analytics.summaries import Data, events
 
-RESAMPLES = 99_999
 Margin = tuple[float | None, float | None]
 
 
@@ -174,28 +171,10 @@ def _run_proportions_table(data: Data, sparse: bool) -> Run:
 
 def _table_test(data: Data, sparse: bool) -> TestResult | NotComputable:
     """Run χ² on the k × 2 table, or Fisher–Freeman–Halton by simulation where cells are small."""
-    groups = data.groups.values()
-    happened = np.array([events(group) for group in groups], dtype=float)
-    sizes = np.array([group.n for group in groups], dtype=float)
-    total, share = sizes.sum(), happened.sum() / sizes.sum()
-    if share in (0.0, 1.0):
-        who = "nobody" if share == 0 else "everybody"
-        return not_computable(f"{who} in any group had the event", int(total))
-    if sparse:
-        table = np.column_stack([happened, sizes - happened]).astype(np.int64)
-        return _freeman_halton(table)
-    statistic = float(((happened - sizes * share) ** 2 / (sizes * share * (1 - share))).sum())
-    p = float(special.chdtrc(len(sizes) - 1, statistic))
-    return TestResult("χ²", statistic, p, int(total), float(len(sizes) - 1))
-
-
-def _freeman_halton(table: NDArray[np.int64]) -> TestResult:
-    """Run Fisher–Freeman–Halton on 99 999 random tables of these margins, seeded."""
-    draws = stats.MonteCarloMethod(n_resamples=RESAMPLES, rng=np.random.default_rng(1))
-    p = float(stats.fisher_exact(table, method=draws).pvalue)
-    details = {"standard_error": float(np.sqrt(p * (1 - p) / RESAMPLES))}
-    name = "Fisher–Freeman–Halton, simulated"
-    return TestResult(name, p, p, int(table.sum()), details=details)
+    happened = np.array([events(group) for group in data.groups.values()])
+    sizes = np.array([group.n for group in data.groups.values()])
+    table = np.column_stack([happened, sizes - happened])
+    return tables.fisher_freeman_halton(table) if sparse else tables.chi_square_table(table)
 
 
 RUNNERS: dict[str, Callable[[Data], Run]] = {

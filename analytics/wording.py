@@ -11,9 +11,10 @@ from analytics.multiplicity import NAMES
 from analytics.results import Estimate, NotComputable, Pair, TestResult
 
 LARGE_TOTAL = 50_000
-CHI_SQUARED = ("Kruskal–Wallis", "Friedman", "χ²")
+CHI_SQUARED = ("Kruskal–Wallis", "Friedman", "χ²", "χ² of rates", "Cochran Q")
 WHOLE_RECORDS = ("records", "patients", "visits")
 ALPHA = 0.05
+CHANGED = "changed"
 
 NOT_RANDOMISED = (
     "Patients were not allocated at random; unmeasured differences between the groups may explain "
@@ -124,6 +125,7 @@ def sentences(comparison: Comparison) -> tuple[str, ...]:
     said = [_headline(comparison, comparison.test)]
     further = comparison.effects[1:] if comparison.design == "repeated" else comparison.effects[1:3]
     said += [capital(describe_effect(e)) + "." for e in further]
+    said += [f"{check.finding}." for check in comparison.checks if check.name == CHANGED]
     said += _not_shown(comparison)
     said += [word_pair(pair) for pair in comparison.pairs]
     said += _equivalence(comparison)

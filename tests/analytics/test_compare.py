@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chi2_contingency
 
 from analytics.compare import adjust_family, compare
 from analytics.comparison import Comparison, Equivalence
@@ -276,3 +277,21 @@ def test_p_is_exact_to_three_digits(p, text):
 )
 def test_numbers_have_three_significant_digits(value, text):
     assert number(value) == text
+
+
+def test_categories_without_order_are_compared_as_a_table():
+    counts = {"CT": (40, 30, 10), "fluoroscopy": (20, 30, 30)}
+    rows = [(g, v, n) for g, ns in counts.items() for v, n in zip("abc", ns, strict=True)]
+    data = pl.DataFrame([*rows, ("CT", None, 4)], schema=["group", "value", "count"], orient="row")
+    found = compare(data, "nominal", "Contrast pattern")
+    assert found.method == "χ²" and isinstance(found.test, TestResult)
+    assert found.test.p_value == pytest.approx(chi2_contingency(list(counts.values())).pvalue)
+    assert "Left out: 4 records" in found.sentence
+    sparse = compare(data.with_columns(pl.col("count") // 10), "nominal", "Contrast pattern")
+    assert sparse.method == "Fisher–Freeman–Halton, simulated"
+    for lonely in (
+        data.clear(),
+        data.filter(pl.col("group") == "CT"),
+        data.filter(pl.col("value") == "a"),
+    ):
+        assert isinstance(compare(lonely, "nominal", "X").test, NotComputable)

@@ -1,5 +1,7 @@
 """The same patients over time, within one group and between groups."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import polars as pl
 import pytest
@@ -13,7 +15,7 @@ from tests.analytics.oracle import ORACLE, case
 from tests.analytics.test_compare import OVERCLAIMS, check_sound
 
 
-def visits(values: dict[str, list[float | None]]) -> pl.DataFrame:
+def visits(values: Mapping[str, Sequence[float | None]]) -> pl.DataFrame:
     rows = [
         {"subject": str(i), "time": time, "value": value}
         for time, column in values.items()
@@ -157,3 +159,29 @@ def test_the_workbench_tests_whole_and_strata():
 def test_a_dose_outcome_says_which_index_it_is():
     for outcome in OUTCOMES:
         assert (outcome.index is not None) == (outcome.kind == "dose")
+
+
+def test_kajdis_responders_give_mcnemar_with_tangos_interval():
+    # 27 gained and 10 lost response of 134: difference +12.7 points, Tango 4.0 to 21.6
+    before = [1.0] * 56 + [0.0] * 78
+    after = [1.0] * 46 + [0.0] * 10 + [1.0] * 27 + [0.0] * 51
+    found = compare_paired(visits({"15 min": before, "1 month": after}), "binary", "Response")
+    difference = found.effects[0].estimate
+    assert isinstance(difference, Estimate)
+    assert difference.value == pytest.approx(17 / 134)
+    assert difference.low == pytest.approx(0.040, abs=1e-3)
+    assert difference.high == pytest.approx(0.216, abs=1e-3)
+    assert "27 gained and 10 lost it." in found.sentence
+    assert isinstance(found.test, TestResult) and found.test.p_value < 0.01
+
+
+def test_three_answers_give_cochran_q():
+    rng = np.random.default_rng(3)
+    answers = {
+        t: (rng.random(40) < p).astype(float).tolist()
+        for t, p in zip("abc", (0.3, 0.5, 0.8), strict=True)
+    }
+    found = compare_paired(visits(answers), "binary", "Response")
+    assert found.method == "Cochran Q" and isinstance(found.test, TestResult)
+    broken = compare_paired(visits({"a": [1.0, 2.0], "b": [0.0, 1.0]}), "binary", "Response")
+    assert isinstance(broken.test, NotComputable) and "neither 0 nor 1" in broken.sentence
