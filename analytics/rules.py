@@ -83,6 +83,68 @@ def rules_from(levels: pl.DataFrame, confirmed: frozenset[str] = frozenset()) ->
     return [Rule(**_present(row)) for row in on.select(names).iter_rows(named=True)]
 
 
+#: Columns of a rule that say what it judges; those of ``trigger_levels.csv`` and of its versions.
+WRITTEN = (
+    "rule_id", "kind", "quantity", "level", "threshold", "unit", "modality", "procedure_code",
+    "age_from_years", "age_to_years", "room", "window_months", "source", "url", "note",
+)  # fmt: skip
+
+
+def rule_periods(levels: pl.DataFrame, versions: pl.DataFrame) -> pl.DataFrame:
+    """Lay out which form of each rule holds from when to when, on or off.
+
+    Parameters
+    ----------
+    levels
+        The shipped rules, ``trigger_levels.csv``; unverified ones are off.
+    versions
+        What people recorded since, in order of recording. Each takes over from its ``valid_from``
+        on, for good: the days before keep the rule that they had.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per rule and period: the rule's columns, ``verified``, ``active``, ``version``
+        (0: as shipped), ``valid_from``, ``valid_to`` (exclusive; null: still).
+    """
+    rows = [
+        {name: row[name] for name in WRITTEN}
+        | {name: row[name] for name in ("verified", "valid_from", "valid_to")}
+        | {"active": row["verified"], "version": 0}
+        for row in levels.iter_rows(named=True)
+    ]
+    for version in versions.iter_rows(named=True):
+        begins = version["valid_from"]
+        rows = [
+            row | {"valid_to": begins} if _reaches(row, version, begins) else row
+            for row in rows
+            if row["rule_id"] != version["rule_id"] or row["valid_from"] < begins
+        ]
+        rows.append(
+            {name: version[name] for name in WRITTEN}
+            | {"verified": True, "valid_from": begins, "valid_to": version["valid_to"]}
+            | {"active": version["active"], "version": version["id"]}
+        )
+    schema = {
+        name: levels.schema[name] for name in (*WRITTEN, "verified", "valid_from", "valid_to")
+    }
+    return pl.DataFrame(rows, schema=schema | {"active": pl.Boolean(), "version": pl.Int64()}).sort(
+        "rule_id", "valid_from"
+    )
+
+
+def _reaches(row: dict[str, Any], version: dict[str, Any], day: date) -> bool:
+    same = row["rule_id"] == version["rule_id"]
+    return same and (row["valid_to"] is None or row["valid_to"] > day)
+
+
+def active_rules(periods: pl.DataFrame) -> list[Rule]:
+    """Return the rules of :func:`rule_periods` that are on."""
+    names = [f for f in Rule.__dataclass_fields__ if f in periods.columns]
+    on = periods.filter("active").select(names)
+    return [Rule(**_present(row)) for row in on.iter_rows(named=True)]
+
+
 def _present(row: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in row.items() if v is not None or k == "threshold"}
 

@@ -40,6 +40,13 @@ class Settings(BaseSettings):
     pseudonym_key: SecretStr | None = Field(None, description="key behind patient_key")
     pseudonym_key_file: Path | None = Field(None, description="file that holds the key instead")
 
+    reviews_url: SecretStr | None = Field(
+        None, description="database of the reviews, postgresql://…; else reviews.db in data_dir"
+    )
+    user: str | None = Field(
+        None, description="who reviews where nobody signs in; else the account that runs Kerma"
+    )
+
     @property
     def inbox(self) -> Path:
         """Folder that the refresh reads, with its sub-folders."""

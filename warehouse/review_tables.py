@@ -1,0 +1,276 @@
+"""Tables of what people write (rules, alerts, reviews), and the database that holds them.
+
+SQLite with a write-ahead log by default, PostgreSQL by address. They lie beside the snapshots, not
+in them: a refresh or a rollback leaves them alone, so they refer to cases by natural key only.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Index, Table, event, exc
+from sqlalchemy.engine import URL, make_url
+
+from warehouse.settings import Settings
+
+FILE = "reviews.db"
+#: Number that all processes agree on while one of them makes or changes the tables.
+MIGRATION_LOCK = 7_430_118
+#: Execution option of connections that only read.
+READS = "kerma_reads"
+metadata = sa.MetaData()
+
+
+class NewerReviewsError(Exception):
+    """The reviews were written by a newer Kerma."""
+
+
+class ReviewsUnreachableError(Exception):
+    """The database of the reviews cannot be opened."""
+
+
+def _id() -> Column[int]:
+    return Column("id", sa.Integer, primary_key=True, autoincrement=True)
+
+
+def _at(name: str, nullable: bool = False) -> Column[Any]:
+    """Hold a time in UTC, without zone: SQLite has none."""
+    return Column(name, sa.DateTime, nullable=nullable)
+
+
+reviews_meta = Table(
+    "reviews_meta",
+    metadata,
+    Column("schema_version", sa.Integer, nullable=False),
+    _at("created_at"),
+)
+
+# one row per version of an outlier rule that a person wrote; the shipped rules are version 0
+rule_version = Table(
+    "rule_version", metadata, _id(),
+    Column("rule_id", sa.Text, nullable=False),
+    Column("change", sa.Text, nullable=False),  # add | change | on | off | confirm
+    Column("active", sa.Boolean, nullable=False),
+    Column("kind", sa.Text, nullable=False),
+    Column("quantity", sa.Text, nullable=False),
+    Column("level", sa.Text, nullable=False),
+    Column("threshold", sa.Float),
+    Column("unit", sa.Text),
+    Column("modality", sa.Text),
+    Column("procedure_code", sa.Text),
+    Column("age_from_years", sa.Float),
+    Column("age_to_years", sa.Float),
+    Column("room", sa.Text),
+    Column("window_months", sa.Integer),
+    Column("valid_from", sa.Date, nullable=False),
+    Column("valid_to", sa.Date),  # exclusive
+    Column("source", sa.Text, nullable=False),
+    Column("url", sa.Text),
+    Column("note", sa.Text),
+    Column("why", sa.Text, nullable=False),
+    Column("person", sa.Text, nullable=False),
+    _at("recorded_at"),
+)  # fmt: skip
+
+# one row per round of review of a case; all alerts of the case belong to it
+review = Table(
+    "review", metadata, _id(),
+    Column("case_key", sa.Text, nullable=False),
+    Column("site", sa.Text, nullable=False),
+    Column("state", sa.Text, nullable=False),
+    Column("version", sa.Integer, nullable=False),  # of the last change; guards against overwriting
+    Column("reviewer", sa.Text),                    # who submitted it for sign-off
+    Column("signed_by", sa.Text),
+    Column("form", sa.JSON, nullable=False),        # warehouse.review_form.ReviewForm
+    Column("data_check", sa.Text),                  # what reports count stands in columns too
+    Column("justification", sa.Text),
+    Column("outcome", sa.Text),
+    Column("patient_informed_on", sa.Date),
+    Column("follow_up_due", sa.Date),
+    Column("follow_up_done", sa.Date),
+    Column("action_owner", sa.Text),
+    Column("action_due", sa.Date),
+    Column("action_done", sa.Date),
+    _at("opened_at"),
+    _at("changed_at"),
+    _at("closed_at", nullable=True),
+)  # fmt: skip
+Index(
+    "review_one_open_round", review.c.case_key, unique=True,
+    sqlite_where=review.c.state != "closed", postgresql_where=review.c.state != "closed",
+)  # fmt: skip
+Index("review_by_case", review.c.case_key)
+
+# one row per case and rule
+alert = Table(
+    "alert", metadata, _id(),
+    Column("review_id", sa.Integer, sa.ForeignKey("review.id"), nullable=False, index=True),
+    Column("case_key", sa.Text, nullable=False),
+    Column("rule_id", sa.Text, nullable=False),
+    # the case's natural key and the facts that lists filter by, as of the last judgement
+    Column("site", sa.Text, nullable=False),
+    Column("accession_number", sa.Text),
+    Column("performed_on", sa.Date, nullable=False, index=True),
+    Column("device", sa.Text),
+    Column("procedure_start_at", sa.DateTime),
+    Column("modality", sa.Text, nullable=False),
+    Column("procedure_code", sa.Text),
+    Column("procedure_name", sa.Text),
+    Column("size_band", sa.Text),
+    Column("room", sa.Text),
+    Column("operator", sa.Text),
+    Column("age_years", sa.Float),
+    Column("bmi", sa.Float),
+    # what was found, as of the last judgement
+    Column("kind", sa.Text, nullable=False),
+    Column("level", sa.Text, nullable=False),
+    Column("quantity", sa.Text, nullable=False),
+    Column("value", sa.Float, nullable=False),
+    Column("limit_value", sa.Float, nullable=False),
+    Column("ratio", sa.Float, nullable=False),
+    Column("score", sa.Float),
+    Column("own_median", sa.Float),
+    Column("n_basis", sa.Integer),
+    Column("basis", sa.Text, nullable=False),
+    Column("unit_suspect", sa.Boolean, nullable=False),
+    # the rule of the case's day, as it stood then
+    Column("rule_threshold", sa.Float),
+    Column("rule_window_months", sa.Integer),
+    Column("rule_source", sa.Text, nullable=False),
+    Column("rule_valid_from", sa.Date, nullable=False),
+    _at("found_at"),
+    _at("lapsed_at", nullable=True),  # the case, corrected, no longer exceeds the rule
+    sa.UniqueConstraint("case_key", "rule_id", name="alert_once_per_case_and_rule"),
+)  # fmt: skip
+
+# one row per thing that happened to a case's review; nothing here is ever changed or removed
+review_event = Table(
+    "review_event", metadata, _id(),
+    Column("review_id", sa.Integer, sa.ForeignKey("review.id"), nullable=False, index=True),
+    Column("alert_id", sa.Integer, sa.ForeignKey("alert.id")),
+    Column("what", sa.Text, nullable=False),
+    Column("person", sa.Text, nullable=False),
+    _at("at"),
+    Column("from_state", sa.Text),
+    Column("to_state", sa.Text),
+    Column("version", sa.Integer, nullable=False),
+    Column("note", sa.Text),
+    Column("details", sa.JSON, nullable=False),
+)  # fmt: skip
+
+# one row per run of the warehouse whose cases were judged by a set of rules
+judged_run = Table(
+    "judged_run", metadata,
+    Column("run_id", sa.Text, primary_key=True),
+    Column("rules", sa.Text, primary_key=True),  # fingerprint of the rules in force
+    _at("judged_at"),
+)  # fmt: skip
+
+
+def _first(con: sa.Connection) -> None:
+    metadata.create_all(con)
+
+
+#: Schema version → what leads to it from the one before.
+MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _first}
+
+
+def address(settings: Settings) -> URL:
+    """Return where the reviews of an installation lie."""
+    if settings.reviews_url is not None:
+        url = make_url(settings.reviews_url.get_secret_value())
+        if url.drivername in ("postgresql", "postgres"):
+            return url.set(drivername="postgresql+psycopg")
+        return url
+    return URL.create("sqlite", database=str(settings.data_dir.resolve() / FILE))
+
+
+def engine(settings: Settings) -> sa.Engine:
+    """Return the database of the reviews, its tables made or brought up to date.
+
+    Raises
+    ------
+    ReviewsUnreachableError
+        Where it cannot be opened, with the address (without its password) and the reason.
+    NewerReviewsError
+        Where a newer Kerma wrote it.
+    """
+    return _engine(address(settings).render_as_string(hide_password=False))
+
+
+@lru_cache(maxsize=8)
+def _engine(url: str) -> sa.Engine:
+    target = make_url(url)
+    if target.get_backend_name() == "sqlite" and target.database:
+        Path(target.database).parent.mkdir(parents=True, exist_ok=True)
+        made = sa.create_engine(target, connect_args={"timeout": 30})
+        event.listen(made, "connect", _sqlite_settings)
+        event.listen(made, "begin", _sqlite_begin)
+    else:
+        made = sa.create_engine(target, pool_pre_ping=True)
+    try:
+        with made.begin() as con:
+            _migrate(con)
+    except exc.OperationalError as error:
+        shown = target.render_as_string(hide_password=True)
+        reason = str(error.orig).strip().splitlines()[0]
+        raise ReviewsUnreachableError(
+            f"the reviews cannot be opened at {shown}: {reason}; "
+            "see KERMA_REVIEWS_URL and whether the server runs"
+        ) from error
+    return made
+
+
+def _sqlite_settings(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin as _sqlite_begin says, not by the driver
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=wal", "synchronous=full", "foreign_keys=on"):
+        cursor.execute(f"pragma {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(con: sa.Connection) -> None:
+    """Take the write lock at once: a later upgrade could fail where another process writes."""
+    con.exec_driver_sql("begin" if con.get_execution_options().get(READS) else "begin immediate")
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[sa.Connection]:
+    """Give a connection that sees one state of the reviews and takes no write lock."""
+    with engine(settings).connect().execution_options(**{READS: True}) as con:
+        yield con
+
+
+@contextmanager
+def writing(settings: Settings) -> Iterator[sa.Connection]:
+    """Give a transaction: all of it is kept, or nothing."""
+    with engine(settings).begin() as con:
+        yield con
+
+
+def now() -> datetime:
+    """Return the time as the tables hold it: UTC, without zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _migrate(con: sa.Connection) -> None:
+    if con.dialect.name == "postgresql":
+        con.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+    found = None
+    if sa.inspect(con).has_table(reviews_meta.name):
+        found = con.execute(sa.select(reviews_meta.c.schema_version)).scalar()
+    latest = max(MIGRATIONS)
+    if found is not None and found > latest:
+        raise NewerReviewsError(
+            f"the reviews have schema {found}, this Kerma knows {latest}: update Kerma"
+        )
+    for version in range((found or 0) + 1, latest + 1):
+        MIGRATIONS[version](con)
+    if found is None:
+        con.execute(reviews_meta.insert().values(schema_version=latest, created_at=now()))
+    elif found < latest:
+        con.execute(reviews_meta.update().values(schema_version=latest))

@@ -1,0 +1,338 @@
+"""Alerts and the reviews of their cases: found once, moved from state to state, never overwritten.
+
+A round of review concerns one case and all its alerts. Each change carries the version it was made
+on; where somebody else was faster, nothing is written and :class:`ConflictError` has what stands.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+import polars as pl
+import sqlalchemy as sa
+
+from warehouse.review_form import ReviewForm
+from warehouse.review_tables import alert, now, reading, review, review_event, writing
+from warehouse.settings import Settings
+
+State = Literal["open", "in review", "awaiting sign-off", "closed", "reopened"]
+STATES: tuple[State, ...] = ("open", "in review", "awaiting sign-off", "reopened", "closed")
+TO_DO: tuple[State, ...] = ("open", "in review", "awaiting sign-off", "reopened")
+Action = Literal["take", "save", "submit", "sign", "send back", "reopen", "note"]
+
+#: Action → states it starts from, and the state it leads to (None: it stays).
+MOVES: dict[Action, tuple[tuple[State, ...], State | None]] = {
+    "take": (("open",), "in review"),
+    "save": (("open", "in review", "reopened"), None),
+    "submit": (("open", "in review", "reopened"), "awaiting sign-off"),
+    "sign": (("awaiting sign-off",), "closed"),
+    "send back": (("awaiting sign-off",), "in review"),
+    "reopen": (("closed",), "reopened"),
+    "note": (STATES, None),
+}
+#: Fields of the form that also stand in columns, for lists and reports.
+COLUMNS = (
+    "data_check", "justification", "outcome", "patient_informed_on", "follow_up_due",
+    "follow_up_done", "action_owner", "action_due", "action_done",
+)  # fmt: skip
+
+
+class ReviewError(ValueError):
+    """The change cannot be made; the text says why and what to do."""
+
+
+class NotAllowedError(ReviewError):
+    """The person may not do what was asked."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """One round of review of a case, as it stands."""
+
+    review_id: int
+    case_key: str
+    site: str
+    state: State
+    version: int
+    reviewer: str | None
+    signed_by: str | None
+    form: ReviewForm
+    opened_at: datetime
+    changed_at: datetime
+    closed_at: datetime | None
+
+
+class ConflictError(ReviewError):
+    """Somebody else changed the review since it was read; nothing was written."""
+
+    def __init__(self, stands: Review, person: str, at: datetime) -> None:
+        super().__init__(
+            f"{person} changed this review at {at:%Y-%m-%d %H:%M} UTC (it is now {stands.state}). "
+            "Nothing of yours was written or lost: compare, then save again."
+        )
+        self.stands = stands
+        self.person = person
+
+
+def case_key(
+    site: str,
+    accession_number: str | None,
+    performed_on: date,
+    device: str | None,
+    start: datetime | None,
+    modality: str,
+) -> str:
+    """Return the natural key of a case as one text, as :func:`case_key_expr` makes it."""
+    frame = pl.DataFrame(
+        [(site, accession_number, performed_on, device, start, modality)],
+        schema={
+            "site": pl.String, "accession_number": pl.String, "performed_on": pl.Date,
+            "device": pl.String, "procedure_start_at": pl.Datetime("us"), "modality": pl.String,
+        },
+        orient="row",
+    )  # fmt: skip
+    return frame.select(case_key_expr()).item()
+
+
+def case_key_expr() -> pl.Expr:
+    """Build the natural key: it outlives refresh and rollback, which a surrogate id does not."""
+    day = pl.col("performed_on").dt.to_string("%Y-%m-%d")
+    start = pl.coalesce(
+        pl.col("procedure_start_at").dt.to_string("%Y-%m-%dT%H:%M:%S"),
+        pl.format("{}T00:00:00", day),
+    )
+    by_accession = pl.concat_str("site", "accession_number", day, separator=SEPARATOR)
+    by_device = pl.concat_str(
+        "site", pl.col("device").fill_null(""), start, "modality", separator=SEPARATOR
+    )
+    return (
+        pl.when(pl.col("accession_number").is_not_null())
+        .then(by_accession)
+        .otherwise(by_device)
+        .alias("case_key")
+    )
+
+
+#: Parts of a key; a character that no identifier has.
+SEPARATOR = "\x1f"
+
+
+def reviews_of(settings: Settings, key: str) -> list[Review]:
+    """Return the rounds of review of a case, the latest first."""
+    with reading(settings) as con:
+        rows = con.execute(
+            sa.select(review).where(review.c.case_key == key).order_by(review.c.id.desc())
+        )
+        return [_as_review(row) for row in rows]
+
+
+def alerts_of(settings: Settings, review_ids: Sequence[int]) -> pl.DataFrame:
+    """Return the alerts of some rounds of review, the furthest out first."""
+    query = (
+        sa.select(alert)
+        .where(alert.c.review_id.in_(list(review_ids)))
+        .order_by(alert.c.score.is_(None).desc(), alert.c.score.desc(), alert.c.rule_id)
+    )
+    with reading(settings) as con:
+        return frame(con, query)
+
+
+def history(settings: Settings, review_ids: Sequence[int]) -> pl.DataFrame:
+    """Return all that ever happened to some rounds of review, the latest first."""
+    query = (
+        sa.select(review_event)
+        .where(review_event.c.review_id.in_(list(review_ids)))
+        .order_by(review_event.c.id.desc())
+    )
+    with reading(settings) as con:
+        return frame(con, query)
+
+
+def act(
+    settings: Settings,
+    seen: Review,
+    action: Action,
+    person: str,
+    form: ReviewForm | None = None,
+    note: str | None = None,
+    operators: Iterable[str | None] = (),
+    facts: dict[str, Any] | None = None,
+) -> Review:
+    """Do one thing with the review that a person saw, and return what then stands.
+
+    ``operators`` are the names of those who performed the case; ``facts`` are what the reviewer saw
+    of it (size, levels, sums) and are kept with the event.
+
+    Raises
+    ------
+    ConflictError
+        Where the review changed since ``seen`` was read.
+    NotAllowedError
+        Where the operator of the case, or who reviewed it, would sign.
+    ReviewError
+        Where the action does not fit the state, or something needed is missing.
+    """
+    with writing(settings) as con:
+        stands = _stands(con, seen.review_id)
+        if stands.version != seen.version:
+            raise ConflictError(stands, *_last_change(con, seen.review_id))
+        target = _checked(con, stands, action, person, form, note, operators)
+        fresh = form if form is not None else stands.form
+        changed = _changes(stands, action, target, person, fresh)
+        con.execute(review.update().where(review.c.id == stands.review_id).values(changed))
+        details: dict[str, Any] = {"facts": facts} if facts else {}
+        if form is not None:
+            details["form"] = fresh.model_dump(mode="json", exclude_none=True)
+        _enter(con, stands, action, person, target, changed["version"], note, details)
+        return _stands(con, stands.review_id)
+
+
+def _checked(
+    con: sa.Connection,
+    stands: Review,
+    action: Action,
+    person: str,
+    form: ReviewForm | None,
+    note: str | None,
+    operators: Iterable[str | None],
+) -> State:
+    """Return the state that an action leads to, or say why it cannot be done."""
+    starts, target = MOVES[action]
+    if not person.strip():
+        raise NotAllowedError("who does this is not known: sign in, or set KERMA_USER")
+    if stands.state not in starts:
+        raise ReviewError(f"the review is {stands.state}: one can {action} one that is "
+                          f"{' or '.join(starts)}")  # fmt: skip
+    if form is not None and action not in ("save", "submit"):
+        raise ReviewError(f"to {action} changes no field of the form")
+    if action == "submit" and (missing := (form or stands.form).missing()):
+        raise ReviewError(f"before sign-off the review still needs: {', '.join(missing)}")
+    if action in ("send back", "reopen", "note") and not (note or "").strip():
+        raise ReviewError(f"say why, to {action}")
+    if action == "reopen":
+        _no_other_round(con, stands)
+    if action == "sign":
+        _may_sign(con, stands, person, operators)
+    if action == "save" and stands.state == "open":
+        return "in review"
+    return target or stands.state
+
+
+def _no_other_round(con: sa.Connection, stands: Review) -> None:
+    query = sa.select(review.c.id).where(
+        review.c.case_key == stands.case_key, review.c.state != "closed"
+    )
+    if con.execute(query).first() is not None:
+        raise ReviewError("a later round of review of this case is under way: use that one")
+
+
+def _may_sign(
+    con: sa.Connection, stands: Review, person: str, operators: Iterable[str | None]
+) -> None:
+    """Refuse the second sign-off of the reviewer and of whoever performed the case."""
+    if stands.reviewer is not None and same_person(person, stands.reviewer):
+        raise NotAllowedError(f"{person} reviewed this case: the second sign-off is someone else's")
+    query = sa.select(alert.c.operator).where(alert.c.case_key == stands.case_key)
+    performed = [*operators, *con.execute(query).scalars()]
+    for operator in filter(None, performed):
+        if any(same_person(person, name) for name in re.split(r"[;/|&+]", operator)):
+            raise NotAllowedError(
+                f"{person} performed this case: the sign-off is for someone other than the operator"
+            )
+
+
+def same_person(one: str, other: str) -> bool:
+    """Say whether two names are one: case, order of words and punctuation aside."""
+    first, second = (sorted(re.findall(r"\w+", name.casefold())) for name in (one, other))
+    return bool(first) and first == second
+
+
+def _changes(
+    stands: Review, action: Action, target: State, person: str, form: ReviewForm
+) -> dict[str, Any]:
+    at = now()
+    changed: dict[str, Any] = {
+        "state": target, "version": stands.version + 1, "changed_at": at,
+        "form": form.model_dump(mode="json"),
+    }  # fmt: skip
+    changed |= {name: getattr(form, name) for name in COLUMNS}
+    if action == "submit":
+        changed |= {"reviewer": person, "signed_by": None}
+    if action == "sign":
+        changed |= {"signed_by": person, "closed_at": at}
+    if action == "reopen":
+        changed |= {"signed_by": None, "closed_at": None}
+    return changed
+
+
+def _enter(
+    con: sa.Connection,
+    stands: Review,
+    what: str,
+    person: str,
+    target: State,
+    version: int,
+    note: str | None,
+    details: dict[str, Any],
+) -> None:
+    """Add to the history, to which nothing is ever done but adding."""
+    con.execute(
+        review_event.insert().values(
+            review_id=stands.review_id, what=what, person=person, at=now(),
+            from_state=stands.state, to_state=target, version=version, note=note, details=details,
+        )
+    )  # fmt: skip
+
+
+def _stands(con: sa.Connection, review_id: int) -> Review:
+    """Return a review and keep others from changing it until this transaction ends."""
+    query = sa.select(review).where(review.c.id == review_id).with_for_update()
+    row = con.execute(query).one_or_none()
+    if row is None:
+        raise ReviewError(f"there is no review {review_id}")
+    return _as_review(row)
+
+
+def _last_change(con: sa.Connection, review_id: int) -> tuple[str, datetime]:
+    row = con.execute(
+        sa.select(review_event.c.person, review_event.c.at)
+        .where(review_event.c.review_id == review_id)
+        .order_by(review_event.c.id.desc())
+    ).first()
+    return (row.person, row.at) if row else ("somebody", now())
+
+
+def _as_review(row: Any) -> Review:
+    names = ("case_key", "site", "state", "version", "reviewer", "signed_by")
+    return Review(
+        review_id=row.id,
+        form=ReviewForm.model_validate(row.form),
+        opened_at=row.opened_at,
+        changed_at=row.changed_at,
+        closed_at=row.closed_at,
+        **{name: getattr(row, name) for name in names},
+    )
+
+
+def frame(con: sa.Connection, query: sa.Select[*tuple[Any, ...]]) -> pl.DataFrame:
+    """Return the rows of a query with the types of its columns, also where there are none."""
+    result = con.execute(query)
+    schema = {
+        column.name: _POLARS.get(type(column.type), pl.String())
+        for column in query.selected_columns
+    }
+    rows = [
+        tuple(str(value) if isinstance(value, dict) else value for value in row) for row in result
+    ]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+_POLARS: dict[type, pl.DataType] = {
+    sa.Integer: pl.Int64(),
+    sa.Float: pl.Float64(),
+    sa.Boolean: pl.Boolean(),
+    sa.Date: pl.Date(),
+    sa.DateTime: pl.Datetime("us"),
+}
