@@ -114,7 +114,8 @@ def copy_and_merge(snapshots: str, plain: str, delta: str) -> None:
     copied.unlink()
     with duckdb.connect(plain, config={"threads": 2}) as con:
         con.execute(
-            "merge into procedure p using (from read_csv($delta, columns = $types, header = true)) d "
+            "merge into procedure p "
+            "using (from read_csv($delta, columns = $types, header = true)) d "
             "on p.site = d.site and p.accession_number = d.accession_number "
             "when matched then update when not matched then insert",
             {"delta": delta, "types": TYPES},

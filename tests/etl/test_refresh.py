@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from etl import stage as etl_stage
 from etl.__main__ import app
 from etl.publish import reading
+from etl.staging import SourceFile
 from warehouse.connect import current_snapshot
 from warehouse.settings import settings
 
@@ -175,45 +177,39 @@ def test_a_file_that_still_grows_is_left_for_the_next_run(data: Path, monkeypatc
 
 
 def test_a_file_that_changes_while_it_is_read_is_left(data: Path, monkeypatch) -> None:
-    import etl.refresh as module
-
     path = drop(data, "a.csv", GOOD)
-    real = module.stage
+    real = etl_stage._staged
 
-    def slow(*args: Any, **kwargs: Any) -> Any:
-        staged = real(*args, **kwargs)
+    def slow(*arguments: Any) -> Any:
+        staged = real(*arguments)
         with path.open("a", encoding="utf-8") as file:
             file.write("north,A3,CT,2026-03-02 11:00,,R1\n")
         return staged
 
-    monkeypatch.setattr(module, "stage", slow)
-    assert etl("refresh")[1]["files"][0]["status"] == "busy"
-    monkeypatch.setattr(module, "stage", real)
+    with monkeypatch.context() as patched:
+        patched.setattr(etl_stage, "_staged", slow)
+        assert etl("refresh")[1]["files"][0]["status"] == "busy"
     assert etl("refresh")[1]["totals"]["inserted"] == 3
 
 
 def test_an_internal_error_on_one_file_leaves_the_others(data: Path, monkeypatch) -> None:
-    import etl.refresh as module
-
     drop(data, "bad.csv", PARTLY)
     drop(data, "good.csv", GOOD)
-    real = module.stage
+    real = etl_stage._reader
 
-    def sometimes(source: Any, **kwargs: Any) -> Any:
+    def sometimes(source: SourceFile) -> Any:
         if source.name == "bad.csv":
             raise ZeroDivisionError("boom")
-        return real(source, **kwargs)
+        return real(source)
 
-    monkeypatch.setattr(module, "stage", sometimes)
-    code, said = etl("refresh")
+    with monkeypatch.context() as patched:
+        patched.setattr(etl_stage, "_reader", sometimes)
+        code, said = etl("refresh")
     assert code == 1
-    assert {f["path"]: f["status"] for f in said["files"]} == {
-        "bad.csv": "failed",
-        "good.csv": "loaded",
-    }
-    monkeypatch.setattr(module, "stage", real)
+    status = {file["path"]: file["status"] for file in said["files"]}
+    assert status == {"bad.csv": "failed", "good.csv": "loaded"}
     code, said = etl("refresh")
-    assert [(f["path"], f["status"]) for f in said["files"]] == [("bad.csv", "partly")]
+    assert [(file["path"], file["status"]) for file in said["files"]] == [("bad.csv", "partly")]
 
 
 def test_a_failure_before_publication_leaves_the_snapshot(data: Path, monkeypatch) -> None:
