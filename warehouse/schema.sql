@@ -252,7 +252,7 @@ create macro size_band(age_years, weight_kg, bmi) as
 create table dose_scale (
     modality varchar not null,
     procedure_key varchar not null,     -- code, else the name as sent: an unmapped name is its own kind
-    size_band varchar not null,
+    size_band varchar not null,          -- or all sizes
     dose_index varchar not null,        -- column of procedure; ctdi_vol_<phantom>_mgy for CTDIvol
     baseline_from date not null,
     baseline_to date not null,

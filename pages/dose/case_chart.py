@@ -33,16 +33,17 @@ def distribution_chart(
 
     ``row`` has modality, procedure_key, size_band and, where known, baseline_from and baseline_to.
     """
+    size = None if row.get("all_sizes") else row["size_band"]
     bins = data.query(
         "outliers_distribution", None, dose_index=name, modality=row["modality"],
-        procedure_key=row["procedure_key"], size_band=row["size_band"],
+        procedure_key=row["procedure_key"], size_band=size,
         bins_per_decade=BINS_PER_DECADE, from_date=row.get("baseline_from"),
         to_date=row.get("baseline_to"),
     )  # fmt: skip
     of = measure(name)
     name_sent = row["procedure_name"] or "procedure not named"
     procedure = fmt.procedure(row["procedure_code"]) if row["procedure_code"] else name_sent
-    kind = f"{procedure}, {row['modality']}, {row['size_band']}"
+    kind = f"{procedure}, {row['modality']}, {size or 'all sizes'}"
     if bins.is_empty():
         st.info(f"No other case of this kind has {of.label}: {kind}.")
         return

@@ -116,7 +116,11 @@ def _distribution(mine: pl.DataFrame) -> pl.DataFrame:
             pl.col("median_ln").alias("log_median"),
             (outliers.MAD_TO_SD * pl.col("mad_ln")).alias("log_sd"),
             pl.col("p95").log().alias("log_p95"),
-            pl.format("12 months to {}", pl.col("baseline_to")).alias("basis"),
+            pl.format(
+                "12 months to {}{}",
+                "baseline_to",
+                pl.when("all_sizes").then(pl.lit(f", {outliers.ALL_SIZES}")).otherwise(pl.lit("")),
+            ).alias("basis"),
         )
         .unique([*outliers.GROUP, "month"])
     )
@@ -165,7 +169,7 @@ def _doses(suspects: pl.DataFrame, odd: pl.DataFrame) -> pl.DataFrame:
     )
     measured = suspects.select(
         "procedure_id", quantity.alias("quantity"), "dose_index", pl.col("value").alias("dose"),
-        "n_scale", "p50", "baseline_from", "baseline_to",
+        "n_scale", "all_sizes", "p50", "baseline_from", "baseline_to",
     )  # fmt: skip
     doubted = odd.select(
         "procedure_id", pl.lit("kap_gycm2").alias("quantity"),
@@ -184,9 +188,8 @@ def _one_row_a_case(
     of_unit = pl.col("kind") == "unit_ratio"
     named = exceedances.sort(of_unit, descending=True, maintain_order=True)
     rules_of = named.group_by("procedure_id").agg(pl.col("rule_id").alias("rules"))
-    furthest = exceedances.sort(of_unit, maintain_order=True).unique(
-        "procedure_id", keep="first", maintain_order=True
-    )
+    known_first = exceedances.sort(of_unit, pl.col("score").is_null(), maintain_order=True)
+    furthest = known_first.unique("procedure_id", keep="first", maintain_order=True)
     return (
         furthest.join(rules_of, on="procedure_id")
         .join(details, on="procedure_id")

@@ -165,13 +165,14 @@ def draw_rules(counts: dict[str, int]) -> None:
 def draw_reach() -> None:
     """Say on what the own scales rest and whom they cannot judge."""
     reach = data.query("outliers_scale", None, min_n=MIN_CASES).row(0, named=True)
-    share = reach["n_too_few"] / max(reach["n_values"], 1)
+    of = max(reach["n_values"], 1)
     st.caption(
         f"Own scale: cases of the same modality, procedure and size band from "
         f"{fmt.day(reach['baseline_from'])} to {fmt.day(reach['baseline_to'])}, at least "
-        f"{MIN_CASES} of them. {fmt.percent(share)} of the dose values belong to smaller groups, "
-        "which fixed levels alone judge. A level that is reached asks for a look at the case; it "
-        "is no verdict."
+        f"{MIN_CASES} of them; for {fmt.percent(reach['n_all_sizes'] / of)} of the dose values all "
+        f"sizes stand in, and {fmt.percent(reach['n_too_few'] / of)} belong to procedures with "
+        "fewer, which fixed levels alone judge. A level that is reached asks for a look at the "
+        "case; it is no verdict."
     )
 
 

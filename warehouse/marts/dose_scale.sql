@@ -41,16 +41,18 @@ measured as (
 
 scale as (
     select
-        modality, procedure_key, size_band, dose_index,
+        modality, procedure_key, coalesce(m.size_band, 'all sizes') as size_band, dose_index,
         any_value(baseline_to - interval 12 month + interval 1 day)::date as baseline_from,
         any_value(baseline_to) as baseline_to,
         count(*) as n,
         median(ln(value)) as median_ln,
         mad(ln(value)) as mad_ln,
         quantile_cont(value, [0.5, 0.75, 0.95]) as percentiles
-    from measured, latest
+    from measured m, latest
     where value > 0
-    group by modality, procedure_key, size_band, dose_index
+    group by grouping sets (
+        (modality, procedure_key, m.size_band, dose_index), (modality, procedure_key, dose_index)
+    )
 )
 
 select

@@ -5,15 +5,26 @@
 -- P95 that a rule asks for; null where no rule does); min_n of the own scale; trigger_index and
 -- trigger_level (the lowest level of an index); most (rows at most; n_candidates counts before it).
 -- robust_z is the distance from the median of the logarithms in robust standard deviations
--- (1.4826 MAD); null where the own scale has fewer than min_n cases.
+-- (1.4826 MAD). Where a size band has fewer than min_n cases, all sizes of the procedure stand in
+-- (all_sizes); null where these are too few too.
 with
 -- include: filtered
 ,
 
 usable_scale as (
-    select *, 1.482602218505602 * mad_ln as sigma_ln
-    from dose_scale
-    where n >= $min_n::integer and mad_ln > 0
+    select s.* exclude (n, median_ln, mad_ln, p50, p75, p95),
+        s.n < $min_n::integer as all_sizes,
+        if(all_sizes, w.n, s.n) as n,
+        if(all_sizes, w.median_ln, s.median_ln) as median_ln,
+        if(all_sizes, w.mad_ln, s.mad_ln) as mad_ln,
+        if(all_sizes, w.p50, s.p50) as p50,
+        if(all_sizes, w.p75, s.p75) as p75,
+        if(all_sizes, w.p95, s.p95) as p95,
+        1.482602218505602 * if(all_sizes, w.mad_ln, s.mad_ln) as sigma_ln
+    from dose_scale s
+    join dose_scale w using (modality, procedure_key, dose_index)
+    where s.size_band <> 'all sizes' and w.size_band = 'all sizes'
+        and w.n >= $min_n::integer and if(s.n < $min_n::integer, w.mad_ln, s.mad_ln) > 0
 ),
 
 own_rules as (
@@ -117,7 +128,7 @@ select
     procedure_id, p.performed_on, p.procedure_start_at, p.modality, p.procedure_code,
     p.procedure_name, p.site, p.room, p.device, p.operator, p.age_years, p.bmi, p.n_levels,
     far.dose_index, far.value, far.size_band, far.procedure_key,
-    u.n as n_scale, u.median_ln, u.mad_ln, u.p50, u.p75, u.p95, u.baseline_from, u.baseline_to,
+    u.all_sizes, u.n as n_scale, u.median_ln, u.mad_ln, u.p50, u.p75, u.p95, u.baseline_from, u.baseline_to,
     (ln(far.value) - u.median_ln) / u.sigma_ln as robust_z,
     p.dose_source, p.flags, count(*) over () as n_candidates
 from far

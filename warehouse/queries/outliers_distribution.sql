@@ -1,6 +1,6 @@
 -- How a dose index is distributed among comparable cases. Grain: bin of equal width on the log10
--- scale. Parameters: scope; from_date and to_date; dose_index, modality, procedure_key, size_band;
--- bins_per_decade. low and high are the bin's bounds; n_all, median, p75 and p95 stand on each row.
+-- scale. Parameters: scope; from_date and to_date; dose_index, modality, procedure_key, size_band
+-- (null: all sizes); bins_per_decade. low and high are the bin's bounds; n_all, median, p75 and p95 stand on each row.
 with chosen as not materialized (
     select
 -- include: dose_value
@@ -17,7 +17,7 @@ with chosen as not materialized (
 positive as (
     select value, floor(log10(value) * $bins_per_decade::integer) as bin
     from chosen
-    where value > 0 and band = $size_band::varchar
+    where value > 0 and ($size_band::varchar is null or band = $size_band::varchar)
 ),
 
 summary as (
