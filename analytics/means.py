@@ -9,11 +9,12 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from analytics.frequency import Moments, moments
 from analytics.guards import UndefinedError, computable, require
 from analytics.results import Estimate, Pair, TestResult
+from analytics.studentised import range_p, range_quantile
 
 
 def welch_parts(a: Moments, b: Moments, pooled: bool) -> tuple[float, float]:
@@ -108,15 +109,13 @@ def _studentised_pair(
     a, b = parts[pair[0]], parts[pair[1]]
     k = len(parts)
     difference = a.mean - b.mean
-    df_used = min(df, 1e5)
     q = abs(difference) / error * math.sqrt(2)
-    p = float(stats.studentized_range.sf(q, k, df_used))
-    half = float(stats.studentized_range.ppf(level, k, df_used)) * error / math.sqrt(2)
+    p = range_p(q, k, df)
+    half = range_quantile(level, k, df) * error / math.sqrt(2)
     value, low, high = difference, difference - half, difference + half
     if log:
         value, low, high = math.exp(value), math.exp(low), math.exp(high)
     effect = Estimate(value, low, high, a.n + b.n, "Games–Howell", "" if log else unit, level)
-    p = min(1.0, max(0.0, p))
     test = TestResult("Games–Howell", difference / error, p, a.n + b.n, df=df)
     name = "ratio of geometric means" if log else "mean difference"
     return Pair(*pair, test, p, "Games–Howell", effect, name)

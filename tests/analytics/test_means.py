@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from analytics import effects, equivalence, means
 from analytics.comparison import Equivalence
 from analytics.frequency import Moments, moments
 from analytics.multiplicity import METHODS, adjust
 from analytics.results import Estimate, NotComputable, TestResult
+from analytics.studentised import range_p, range_quantile
 from tests.analytics.oracle import case, column, two_groups, values_by
 
 
@@ -220,3 +222,13 @@ def test_ratio_of_geometric_means_ignores_the_unit(x, y, factor):
     other = effects.geometric_mean_ratio(np.array(x) * factor, np.array(y) * factor)
     if isinstance(one, Estimate) and isinstance(other, Estimate):
         assert [one.value, *bounds(one)] == pytest.approx([other.value, *bounds(other)], rel=1e-6)
+
+
+@pytest.mark.parametrize("k, df", [(2, 12.0), (3, 63.7), (8, 5.0), (5, 1000.0), (3, 2.5)])
+def test_studentised_range_is_that_of_scipy(k, df):
+    # SciPy: studentized_range.sf and .ppf, checked against R's ptukey there
+    for q in (0.5, 3.5, 9.0):
+        expected = stats.studentized_range.sf(q, k, df)
+        assert range_p(q, k, df) == pytest.approx(expected, rel=1e-6, abs=1e-9)
+    quantile = range_quantile(0.95, k, df)
+    assert stats.studentized_range.cdf(quantile, k, df) == pytest.approx(0.95, abs=1e-7)
