@@ -57,6 +57,29 @@ def lookup(text: pl.Expr, find: Callable[[str], object], kind: pl.DataType) -> p
     return text.map_batches(batch, return_dtype=kind, is_elementwise=True)
 
 
+def quick_then_careful(
+    text: pl.Expr,
+    quick: Callable[[pl.Series], pl.Series],
+    careful: Callable[[pl.Expr], pl.Expr],
+    kind: pl.DataType,
+) -> pl.Expr:
+    """Parse with ``quick``; only what it leaves unread is parsed with ``careful``.
+
+    Most cells of a log are plainly written: one cast reads them, and the many forms that a cell
+    may have cost nothing. ``quick`` must be null or say what ``careful`` says.
+    """
+
+    def batch(values: pl.Series) -> pl.Series:
+        read = quick(values)
+        if read.null_count() == values.null_count():
+            return read
+        left = read.is_null() & values.is_not_null()
+        rest = pl.select(careful(pl.lit(values.filter(left)))).to_series()
+        return read.scatter(left.arg_true(), rest)
+
+    return text.map_batches(batch, return_dtype=kind, is_elementwise=True)
+
+
 def plain_number(text: pl.Expr, decimal: Decimal) -> pl.Expr:
     """Parse what is a bare number in the file's decimal style."""
     if decimal == ".":
@@ -89,6 +112,20 @@ def quantity(
 ) -> pl.Expr:
     """Parse a number and convert it from the cell's unit, else the column's, to the canonical."""
     of_column = (units.factor(sent, canonical) if sent else None) or 1.0
+    if of_column == 1.0 and decimal == ".":
+        return quick_then_careful(
+            text,
+            lambda values: values.cast(pl.Float64, strict=False),
+            lambda rest: _any_quantity(rest, decimal, canonical, 1.0, clock),
+            pl.Float64(),
+        )
+    return _any_quantity(text, decimal, canonical, of_column, clock)
+
+
+def _any_quantity(
+    text: pl.Expr, decimal: Decimal, canonical: str, of_column: float, clock: Clock | None
+) -> pl.Expr:
+    """Parse a number in any of its forms."""
     bare = plain_number(text, decimal)
     rest = pl.when(bare.is_null()).then(text)
     number = _digits(rest.str.extract(_NUMBER[decimal], 1), decimal)
@@ -112,6 +149,18 @@ def misprinted(text: pl.Expr, sent: str | None) -> pl.Expr:
 
 def number(text: pl.Expr, decimal: Decimal) -> pl.Expr:
     """Parse a number without a unit."""
+    if decimal == ".":
+        return quick_then_careful(
+            text,
+            lambda values: values.cast(pl.Float64, strict=False),
+            lambda rest: _any_number(rest, decimal),
+            pl.Float64(),
+        )
+    return _any_number(text, decimal)
+
+
+def _any_number(text: pl.Expr, decimal: Decimal) -> pl.Expr:
+    """Parse a number in any of its forms."""
     bare = plain_number(text, decimal)
     rest = pl.when(bare.is_null()).then(text).str.extract(_NUMBER[decimal], 0)
     unit = rest.str.extract(_NUMBER[decimal], 2)
@@ -125,6 +174,17 @@ def integer(value: pl.Expr) -> pl.Expr:
 
 def stamp(text: pl.Expr, formats: tuple[str, ...], zone: str) -> pl.Expr:
     """Parse a time to the wall clock of the site; an offset in the text is converted."""
+    first = next(iter((*formats, *ISO_DATETIME)))
+    return quick_then_careful(
+        text,
+        lambda values: values.str.to_datetime(first, strict=False, time_unit="us", exact=True),
+        lambda rest: _any_stamp(rest, formats, zone),
+        pl.Datetime("us"),
+    )
+
+
+def _any_stamp(text: pl.Expr, formats: tuple[str, ...], zone: str) -> pl.Expr:
+    """Parse a time in any of its forms."""
     parsed: pl.Expr | None = None
     for form in (*formats, *ISO_DATETIME):
         rest = text if parsed is None else pl.when(parsed.is_null()).then(text)
@@ -144,6 +204,19 @@ def stamp(text: pl.Expr, formats: tuple[str, ...], zone: str) -> pl.Expr:
 
 def day(text: pl.Expr, formats: tuple[str, ...], stamps: tuple[str, ...], zone: str) -> pl.Expr:
     """Parse a date; of a time the day is taken."""
+    first = next(iter((*formats, *ISO_DATE)))
+    return quick_then_careful(
+        text,
+        lambda values: values.str.to_date(first, strict=False, exact=True),
+        lambda rest: _any_day(rest, formats, stamps, zone),
+        pl.Date(),
+    )
+
+
+def _any_day(
+    text: pl.Expr, formats: tuple[str, ...], stamps: tuple[str, ...], zone: str
+) -> pl.Expr:
+    """Parse a date in any of its forms."""
     parsed: pl.Expr | None = None
     for form in (*formats, *ISO_DATE):
         rest = text if parsed is None else pl.when(parsed.is_null()).then(text)

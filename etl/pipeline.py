@@ -353,9 +353,8 @@ class Aside:
         if held.any():
             self.bad.append(rows.filter(held))
             good = rows.filter(~held)
-        raw = good.filter("any_raw")
-        if raw.height:
-            self.raw.append(raw.select(LINE, **self.raw_texts))
+        if good["any_raw"].any():
+            self.raw.append(good.filter("any_raw").select(LINE, **self.raw_texts))
         return good
 
 
@@ -389,7 +388,10 @@ def split(
         rows = good.with_columns(**openrem.kept(layout)).collect(engine="streaming")
         report = rows.select(LINE, *FIELDS, "flags", *openrem.kept(layout))
         good = rows.lazy()
-    good.select(columns).sink_parquet(out, compression="lz4", engine="streaming")
+    # Read once, minutes later, from the same disk: neither packed nor described.
+    good.select(columns).sink_parquet(
+        out, compression="uncompressed", statistics=False, engine="streaming"
+    )
     texts = empty.select(LINE, **aside.raw_texts)
     bad, raw = pl.concat([empty, *aside.bad]), pl.concat([texts, *aside.raw])
     return bad.sort(LINE), raw.sort(LINE), report
