@@ -2,12 +2,14 @@
 
 import secrets
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from etl.ahead import One, Reading
 from etl.find import Found, Seen, find
 from etl.ledger import Counts, FileResult, RunResult, count_reasons
-from etl.stage import stage
+from etl.staging import SourceFile, Staged
 from warehouse.settings import Settings
 
 
@@ -17,19 +19,36 @@ def check(settings: Settings, paths: list[Path], work: Path) -> RunResult:
     result = RunResult(f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-check", dry_run=True)
     key = secrets.token_hex(32).encode()
     seen = Seen(work / "seen.json")
+    reading = Reading(One(work, settings, key))
     for found in find(settings.inbox, paths, set(), seen, settings.settle_seconds):
-        result.files.append(_checked(found, settings, key, work))
+        if found.source is None or found.status != "new":
+            result.files.append(_unread(found))
+        else:
+            result.files += _checked(found.source, reading)
     result.seconds = time.monotonic() - clock
     return result
 
 
-def _checked(found: Found, settings: Settings, key: bytes, work: Path) -> FileResult:
-    source = found.source
-    if source is None or found.status != "new":
-        sha256 = source.sha256 if source else None
-        status = "known" if found.status == "new" else found.status
-        return FileResult(found.name, sha256, status, message=found.message)
-    staged = stage(source, work_dir=work, settings=settings, key=key)
+def _unread(found: Found) -> FileResult:
+    """Say why a file is not read."""
+    sha256 = found.source.sha256 if found.source else None
+    status = "known" if found.status == "new" else found.status
+    return FileResult(found.name, sha256, status, message=found.message)
+
+
+def _checked(source: SourceFile, reading: Reading) -> Iterator[FileResult]:
+    """Stage a file, or the members of an archive."""
+    for group in reading.groups([source]):
+        for part in group.parts:
+            staged = part if isinstance(part, Staged) else reading.one.read(part)
+            if isinstance(staged, Exception):
+                raise staged
+            yield _result(staged)
+
+
+def _result(staged: Staged) -> FileResult:
+    """Say what the contract makes of a file's rows."""
+    source = staged.source
     if staged.procedures is not None:
         staged.procedures.unlink()
     rejected = staged.rejected.height

@@ -2,12 +2,14 @@
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from etl import marts
+from etl.ahead import Group, One, Outcome, Reading, opened
+from etl.alerts import find as find_alerts
 from etl.find import Found, Seen, find, unchanged
 from etl.journal import Journal, Tell
 from etl.ledger import FileResult, RunResult
@@ -27,8 +29,7 @@ from etl.publish import (
     run_sql,
     work_on,
 )
-from etl.stage import stage
-from etl.staging import Staged
+from etl.staging import SourceFile, Staged
 from warehouse.settings import Settings
 
 #: Dose reports are small: this many are merged together.
@@ -59,6 +60,7 @@ def refresh(settings: Settings, asked: Asked, tell: Tell) -> RunResult:
     with only_one(settings.data_dir / "refresh.lock"):
         try:
             run.go()
+            run.alerts()
         except (KeyProblemError, NewerSchemaError) as error:
             run.result.fail(str(error))
             raise
@@ -83,6 +85,7 @@ class _Run:
         self.result = RunResult(run_id, dry_run=asked.dry_run)
         self.log = Journal(settings.data_dir, self.result, tell)
         self.base: Path | None = None
+        self.known: set[str] = set()
 
     def go(self) -> None:
         """Do the run."""
@@ -107,20 +110,31 @@ class _Run:
         if not self.asked.dry_run:
             seen.save()
 
+    def alerts(self) -> None:
+        """Find alerts in what is published; what fails here leaves the load standing, said aloud."""
+        if self.asked.dry_run:
+            return
+        self.log("alerts")
+        try:
+            self.result.alerts = find_alerts(self.settings).as_json()
+        except Exception as error:
+            self.log.error(error)
+            self.result.alerts_failure = f"{type(error).__name__}: {error}"
+            self._warn(f"alerts were not found, the next run does it: {error}")
+
     def _warn(self, message: str) -> None:
         self.result.warnings.append(message)
         self.log("warning", message=message)
 
     def _find(self, seen: Seen) -> list[Found]:
         """Return what is to be read; enter what is not."""
-        known: set[str] = set()
         if self.base is not None:
             with reading(self.base) as con:
                 rows = run_sql(con, "write/known_files", retry=self.asked.retry)
-            known = {sha256 for (sha256,) in rows}
+            self.known = {sha256 for (sha256,) in rows}
         new: list[Found] = []
         paths, settle = list(self.asked.paths), self.settings.settle_seconds
-        for found in find(self.settings.inbox, paths, known, seen, settle):
+        for found in find(self.settings.inbox, paths, self.known, seen, settle):
             if found.status == "new":
                 new.append(found)
                 continue
@@ -168,39 +182,68 @@ class _Run:
                 self.result.snapshot = work.publish(self.started).name
 
     def _merge_all(self, new: Sequence[Found], work: Work, merge: Merge, key: bytes) -> None:
+        files = {found.name: found for found in new if found.source is not None}
+        with Reading(One(work.folder, self.settings, key)) as reading:
+            for group in reading.groups(found.source for found in new if found.source):
+                self._merge_group(group, files, reading, merge)
+
+    def _merge_group(
+        self, group: Group, files: dict[str, Found], reading: Reading, merge: Merge
+    ) -> None:
+        """Merge files that are read together; an archive counts as read when its members do."""
         reports: list[Staged] = []
-        for found in new:
-            staged = self._stage(found, work, key)
-            if staged is None:
-                continue
+        for staged in self._staged(group, files, reading):
             if staged.refusal is not None:
                 self._merge([staged], lambda batch: [merge.refused(batch[0])])
-            elif staged.kind == "report":
-                reports.append(staged)
-            else:
+            elif staged.kind == "log":
                 self._merge([staged], lambda batch: [merge.log(batch[0])])
+            else:
+                # An export and the reports that it tells of must see one another: see report_match.
+                if reports and reports[0].profile != staged.profile:
+                    self._merge(reports, merge.reports)
+                    reports = []
+                reports.append(staged)
             if len(reports) >= REPORTS_AT_ONCE:
                 self._merge(reports, merge.reports)
                 reports = []
         if reports:
             self._merge(reports, merge.reports)
+        archive = group.archive
+        if archive is not None and not self._left(archive.name):
+            self._merge([opened(archive)], merge.reports)
 
-    def _stage(self, found: Found, work: Work, key: bytes) -> Staged | None:
-        """Read one file; None when it is left for later or an error in Kerma stopped it."""
-        source = found.source
-        if source is None:
+    def _left(self, archive: str) -> bool:
+        """Say whether a member of an archive was left for the next run."""
+        return any(
+            file.path.startswith(f"{archive}!") and file.status in ("failed", "busy")
+            for file in self.result.files
+        )
+
+    def _staged(self, group: Group, files: dict[str, Found], reading: Reading) -> Iterator[Staged]:
+        """Yield what the files of a group became; what is left for later is told."""
+        yield from (part for part in group.parts if isinstance(part, Staged))
+        sources = [part for part in group.parts if not isinstance(part, Staged)]
+        if group.archive is not None:
+            fresh = {source.sha256: source for source in sources if source.sha256 not in self.known}
+            self.result.known += len(sources) - len(fresh)
+            sources = list(fresh.values())
+        for source, outcome in reading.read(sources):
+            self.log("read", file=source.name, bytes=source.bytes)
+            staged = self._fit(source, outcome, files.get((group.archive or source).name))
+            if staged is not None:
+                self.known.add(source.sha256)
+                yield staged
+
+    def _fit(self, source: SourceFile, outcome: Outcome, found: Found | None) -> Staged | None:
+        """Return what a file became; None when it is left for later or an error stopped it."""
+        if isinstance(outcome, Exception):
+            self._failed(source.name, source.sha256, "reading", outcome)
             return None
-        self.log("read", file=source.name, bytes=source.bytes)
-        try:
-            staged = stage(source, work_dir=work.folder, settings=self.settings, key=key)
-        except Exception as error:
-            self._failed(source.name, source.sha256, "reading", error)
-            return None
-        if not unchanged(found):
+        if found is not None and not unchanged(found):
             message = "changed while it was read: left for the next run"
             self.log.file(FileResult(source.name, source.sha256, "busy", message=message))
             return None
-        return staged
+        return outcome
 
     def _merge(
         self, batch: list[Staged], merge: Callable[[list[Staged]], list[FileResult]]
