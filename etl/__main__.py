@@ -1,6 +1,7 @@
 """Command line: ``python -m etl …``."""
 
 import io
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -76,6 +77,23 @@ def rejected(
     else:
         export_rejected(rows, export)
         show.say(f"{rows.height} rejected rows written to {export}")
+
+
+@app.command()
+def alerts(as_json: Json = False) -> None:
+    """Judge what the rules in force have not judged yet; a refresh does it too."""
+    from etl.alerts import find
+    from warehouse.review_tables import NewerReviewsError, ReviewsUnreachableError
+
+    chosen = _settings()
+    try:
+        found = find(chosen).as_json()
+    except (NewerReviewsError, ReviewsUnreachableError) as error:
+        raise _stop(str(error), ledger.USAGE) from None
+    if as_json:
+        print(json.dumps(found))
+    else:
+        show.say(", ".join(f"{value} {name}" for name, value in found.items()))
 
 
 @app.command()

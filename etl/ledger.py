@@ -62,6 +62,8 @@ class RunResult:
     failure: str | None = None
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
+    alerts: dict[str, Any] | None = None
+    alerts_failure: str | None = None
 
     def fail(self, why: str) -> None:
         """Note that nothing was published: no file counts as loaded."""
@@ -83,7 +85,7 @@ class RunResult:
             return INTERNAL
         tried = [file for file in self.files if file.status not in ("known", "busy")]
         if not any(file.status in TROUBLE for file in tried):
-            return OK
+            return WITH_REJECTS if self.alerts_failure else OK
         if any(file.status in ("loaded", "partly") and _took(file.counts) for file in tried):
             return WITH_REJECTS
         return INTERNAL if all(file.status == "failed" for file in tried) else NOTHING_LOADED
@@ -106,6 +108,8 @@ class RunResult:
             "snapshot": self.snapshot,
             "seconds": round(self.seconds, 3),
         }
+        if self.alerts is not None:
+            told["alerts"] = self.alerts
         if self.dry_run:
             told["dry_run"] = True
         if self.warnings:

@@ -111,7 +111,7 @@ class _Run:
             seen.save()
 
     def alerts(self) -> None:
-        """Find alerts in what is published; what fails here leaves the load standing, said aloud."""
+        """Find alerts in what is published; a failure here leaves the load standing."""
         if self.asked.dry_run:
             return
         self.log("alerts")
