@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from etl import stage as etl_stage
 from etl.__main__ import app
-from etl.publish import latest_version, reading
+from etl.publish import latest_version, point_to, reading
 from etl.staging import SourceFile
 from warehouse.connect import current_snapshot
 from warehouse.settings import ROOT, settings
@@ -368,15 +368,12 @@ def test_a_running_refresh_is_said_with_its_process(data: Path) -> None:
 
 
 def test_a_snapshot_of_an_older_kerma_is_upgraded_without_new_files(data: Path) -> None:
-    drop(data, "a.csv", GOOD)
-    etl("refresh")
-    snapshot = current_snapshot(data / "snapshots")
-    assert snapshot is not None
-    (data / "inbox" / "a.csv").unlink()
-    snapshot.unlink()
+    (data / "snapshots").mkdir()
+    snapshot = data / "snapshots" / "kerma-20260101T000000Z-000001.duckdb"
     with duckdb.connect(snapshot) as con:
         con.execute((ROOT / "tests" / "warehouse" / "schema_001.sql").read_text("utf-8"))
         con.execute("insert into meta values (1, now(), 'Europe/Berlin')")
+    point_to(snapshot)
     assert etl("refresh")[0] == 0
     assert ask(data, "select schema_version from meta") == [(latest_version(),)]
     assert len(snapshot_names(data)) == 2
