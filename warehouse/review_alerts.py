@@ -286,13 +286,20 @@ _JOINED = alert.join(review, alert.c.review_id == review.c.id)
 def cases_page(settings: Settings, asked: Asked, first: int, rows: int) -> tuple[pl.DataFrame, int]:
     """Return one page of the cases with alerts, furthest out first, and how many there are.
 
-    A case without an own scale comes before all: nobody knows how far out it is.
+    A case lies as far out as its furthest dose; one with a unit error alone, as far as that is.
     """
+    dose = sa.case((alert.c.kind != "unit_ratio", alert.c.score))
     grouped = (
-        sa.select(alert.c.review_id, sa.func.max(alert.c.score).label("score"),
-                  sa.func.max(alert.c.ratio).label("ratio"))
-        .select_from(_JOINED).where(*asked.where()).group_by(alert.c.review_id).subquery()
-    )  # fmt: skip
+        sa.select(
+            alert.c.review_id,
+            sa.func.coalesce(sa.func.max(dose), sa.func.max(alert.c.score)).label("score"),
+            sa.func.max(alert.c.ratio).label("ratio"),
+        )
+        .select_from(_JOINED)
+        .where(*asked.where())
+        .group_by(alert.c.review_id)
+        .subquery()
+    )
     query = (
         sa.select(
             review.c.id.label("review_id"), review.c.case_key, review.c.state, review.c.version,

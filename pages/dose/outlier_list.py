@@ -1,226 +1,166 @@
-"""Which cases stand out: the warehouse picks the suspects, ``analytics.outliers`` judges them."""
+"""The list of cases with alerts: page by page from the reviews, numbered in this warehouse."""
 
 from dataclasses import dataclass
-from datetime import date
-from functools import lru_cache
+from typing import Any
 
 import polars as pl
 
-from analytics import outliers
-from analytics.outliers import Rule
+from analytics.rules import rule_periods
 from pages.shared import data
 from pages.shared import format as fmt
 from pages.shared.filters import Filters
+from warehouse import review_alerts, reviews
 from warehouse.reference import trigger_levels
+from warehouse.review_alerts import Asked
+from warehouse.review_rules import versions
+from warehouse.reviews import TO_DO
+from warehouse.settings import settings
 
-#: Rows that one answer of the warehouse may have; beyond it the list says that it is cut.
-MOST = 20_000
-CTDI = "ctdi_vol_mgy"
-CTDI_PHANTOMS = ("ctdi_vol_16_mgy", "ctdi_vol_32_mgy", "ctdi_vol_unknown_mgy")
-OWN_KINDS = ("own_percentile", "robust_limit")
-DETAILS = (
-    "procedure_id", "performed_on", "procedure_start_at", "modality", "procedure_code",
-    "procedure_name", "site", "room", "device", "operator", "age_years", "bmi", "n_levels",
-    "dose_source", "flags", "procedure_key", "size_band",
-)  # fmt: skip
+ROWS = 50
+#: Rows that a download may have.
+MOST = 100_000
 
 
 @dataclass(frozen=True)
-class Found:
-    """Cases that stand out, one row each, and every rule that each of them broke."""
+class Choice:
+    """What the reader asked for above the list; an empty part leaves it open."""
 
-    cases: pl.DataFrame
-    exceedances: pl.DataFrame
-    cut: bool
-
-
-@lru_cache
-def rules() -> tuple[Rule, ...]:
-    """Return the rules that are in force: unverified ones are off until someone confirms them."""
-    return tuple(outliers.rules_from(trigger_levels()))
+    states: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    size_bands: tuple[str, ...] = ()
 
 
-def find(filters: Filters) -> Found:
-    """Find what stands out among the cases that the filters let through."""
-    suspects = data.query("outliers_candidates", filters, **_least_limits())
-    odd = data.query(
-        "outliers_units", filters, area_low=outliers.FIELD_AREA_CM2[0],
-        area_high=outliers.FIELD_AREA_CM2[1], factor=outliers.MACHINE_FACTOR,
-        min_n=outliers.MIN_CASES, most=MOST,
-    )  # fmt: skip
-    parts = [_judged(suspects, rule) for rule in rules()] + [_units(odd)]
-    sums = _patient_sums(filters)
-    summed = data.query("outliers_cases", filters, ids=tuple(sums["procedure_id"].unique().sort()))
-    sums = sums.join(summed.select("procedure_id"), on="procedure_id", how="semi")
-    exceedances = pl.concat([*parts, sums]).sort(
-        "score", "ratio", "procedure_id", "rule_id", descending=[True, True, False, False],
-        nulls_last=False,
-    )  # fmt: skip
-    details = pl.concat([suspects.select(DETAILS), odd.select(DETAILS), summed.select(DETAILS)])
-    return Found(
-        _one_row_a_case(exceedances, details.unique("procedure_id"), _doses(suspects, odd)),
-        exceedances,
-        cut=len(suspects) == MOST or len(odd) == MOST,
+def asked(filters: Filters, choice: Choice, without: str = "") -> Asked:
+    """Lay filters and choice out as the reviews take them; ``without`` leaves one part open."""
+    return Asked(
+        states=None if without == "state" else choice.states or None,
+        rules=None if without == "rule_id" else choice.rules or None,
+        size_bands=None if without == "size_band" else choice.size_bands or None,
+        filters=filters.parameters(),
+        scope_sites=data.scope().sites,
     )
 
 
-def _least_limits() -> dict[str, object]:
-    """Return the parameters that let through whatever any rule could flag."""
-    own: dict[str, dict[str, float]] = {}
-    triggers: dict[str, float] = {}
-    for rule in rules():
-        if rule.threshold is None:
-            continue
-        if rule.kind in OWN_KINDS:
-            for name in CTDI_PHANTOMS if rule.quantity == CTDI else (rule.quantity,):
-                kinds = own.setdefault(name, {})
-                kinds[rule.kind] = min(rule.threshold, kinds.get(rule.kind, rule.threshold))
-        elif rule.kind == "trigger":
-            triggers[rule.quantity] = min(
-                rule.threshold, triggers.get(rule.quantity, rule.threshold)
-            )
-    return {
-        "own_index": tuple(own),
-        "own_z": tuple(kinds.get("robust_limit") for kinds in own.values()),
-        "own_share": tuple(kinds.get("own_percentile") for kinds in own.values()),
-        "trigger_index": tuple(triggers),
-        "trigger_level": tuple(triggers.values()),
-        "min_n": outliers.MIN_CASES,
-        "most": MOST,
-    }
+def count(filters: Filters, choice: Choice, by: str) -> dict[str, int]:
+    """Count cases by rule, state or size band, as they would be without that choice."""
+    return review_alerts.counts(settings(), asked(filters, choice, without=by), by)
 
 
-def _judged(suspects: pl.DataFrame, rule: Rule) -> pl.DataFrame:
-    """Apply one rule to the suspects of its quantity; CTDIvol by phantom is one quantity."""
-    names = CTDI_PHANTOMS if rule.quantity == CTDI else (rule.quantity,)
-    mine = suspects.filter(pl.col("dose_index").is_in(names)).with_columns(
-        pl.col("value").alias(rule.quantity),
-        pl.col("procedure_key").alias("procedure_code"),
-        pl.col("robust_z").alias("score"),
-    )
-    if rule.kind == "trigger":
-        return outliers.trigger_exceedances(mine, rule)
-    if rule.kind in OWN_KINDS:
-        return outliers.own_distribution_exceedances(mine, _distribution(mine), rule)
-    return pl.DataFrame(schema=outliers.EXCEEDANCE)
+def waiting(filters: Filters) -> int:
+    """Count the cases of a view whose review is not closed."""
+    return review_alerts.cases_page(settings(), asked(filters, Choice(TO_DO)), 0, 1)[1]
 
 
-def _distribution(mine: pl.DataFrame) -> pl.DataFrame:
-    """Lay the own scales of these cases out as ``analytics.outliers`` reads them."""
-    return (
-        outliers.with_month(mine.filter(pl.col("n_scale").is_not_null()))
-        .select(
-            *outliers.GROUP,
-            "month",
-            pl.col("n_scale").alias("n"),
-            pl.col("median_ln").alias("log_median"),
-            (outliers.MAD_TO_SD * pl.col("mad_ln")).alias("log_sd"),
-            pl.col("p95").log().alias("log_p95"),
-            pl.format(
-                "12 months to {}{}",
-                "baseline_to",
-                pl.when("all_sizes").then(pl.lit(f", {outliers.ALL_SIZES}")).otherwise(pl.lit("")),
-            ).alias("basis"),
-        )
-        .unique([*outliers.GROUP, "month"])
-    )
+def cases(
+    filters: Filters, choice: Choice, first: int = 0, rows: int = ROWS
+) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """Return one page of cases, all their alerts, and how many cases there are.
 
-
-def _units(odd: pl.DataFrame) -> pl.DataFrame:
-    rule = next((rule for rule in rules() if rule.kind == "unit_ratio"), None)
-    return (
-        outliers.unit_exceedances(odd, rule) if rule else pl.DataFrame(schema=outliers.EXCEEDANCE)
-    )
-
-
-def _patient_sums(filters: Filters) -> pl.DataFrame:
-    """Return the cases of the period at which a patient's sum reaches its level."""
-    found = [pl.DataFrame(schema=outliers.EXCEEDANCE)]
-    first = filters.from_date or date.min
-    for rule in rules():
-        if rule.kind != "patient_sum" or rule.quantity != "air_kerma_mgy":
-            continue
-        cases = data.query(
-            "outliers_patient_sums", None, sum_level=rule.threshold,
-            sum_from=_months_before(first, rule.window_months or 0),
-            sum_to=filters.to_date or date.max,
-        )  # fmt: skip
-        judged = cases.filter(pl.col("performed_on") >= first).select("procedure_id")
-        sums = outliers.patient_sum_exceedances(cases, rule)
-        found.append(sums.join(judged, on="procedure_id", how="semi"))
-    return pl.concat(found)
-
-
-def _months_before(day: date, months: int) -> date:
-    if day.year < 2:
-        return date.min
-    return pl.select(pl.lit(day).dt.offset_by(f"-{months}mo")).item()
-
-
-def _doses(suspects: pl.DataFrame, odd: pl.DataFrame) -> pl.DataFrame:
-    """List the dose that shows a case among its own kind: by case and quantity.
-
-    A case whose units alone are in doubt is shown by its KAP.
+    A case is told by its furthest dose, else by its unit error; ``procedure_id`` is null where
+    this warehouse does not hold the case (any more).
     """
-    quantity = (
-        pl.when(pl.col("dose_index").is_in(CTDI_PHANTOMS))
-        .then(pl.lit(CTDI))
-        .otherwise("dose_index")
-    )
-    measured = suspects.select(
-        "procedure_id", quantity.alias("quantity"), "dose_index", pl.col("value").alias("dose"),
-        "n_scale", "all_sizes", "p50", "baseline_from", "baseline_to",
-    )  # fmt: skip
-    doubted = odd.select(
-        "procedure_id", pl.lit("kap_gycm2").alias("quantity"),
-        pl.lit("kap_gycm2").alias("dose_index"), pl.col("kap_gycm2").alias("dose"),
-    ).join(measured, on=["procedure_id", "quantity"], how="anti")  # fmt: skip
-    return pl.concat([measured, doubted], how="diagonal")
-
-
-def _one_row_a_case(
-    exceedances: pl.DataFrame, details: pl.DataFrame, doses: pl.DataFrame
-) -> pl.DataFrame:
-    """Keep each case's furthest dose, else its unit error, and name all its rules.
-
-    The furthest case comes first; one without an own scale comes before all.
-    """
+    listed, total = review_alerts.cases_page(settings(), asked(filters, choice), first, rows)
+    alerts = reviews.alerts_of(settings(), listed["review_id"].to_list())
     of_unit = pl.col("kind") == "unit_ratio"
-    named = exceedances.sort(of_unit, descending=True, maintain_order=True)
-    rules_of = named.group_by("procedure_id").agg(pl.col("rule_id").alias("rules"))
-    known_first = exceedances.sort(of_unit, pl.col("score").is_null(), maintain_order=True)
-    furthest = known_first.unique("procedure_id", keep="first", maintain_order=True)
-    return (
-        furthest.join(rules_of, on="procedure_id")
-        .join(details, on="procedure_id")
-        .join(doses, on=["procedure_id", "quantity"], how="left")
-        .sort("score", "ratio", "procedure_id", descending=[True, True, False], nulls_last=False)
+    names = alerts.sort(of_unit, descending=True, maintain_order=True)
+    rules = names.group_by("review_id").agg(
+        pl.col("rule_id").alias("rules"), pl.col("lapsed_at").is_not_null().all().alias("lapsed")
     )
+    furthest = alerts.sort(of_unit, maintain_order=True).unique(
+        "review_id", keep="first", maintain_order=True
+    )
+    page = (
+        listed.drop("score", "ratio", "case_key")
+        .join(furthest.drop("lapsed_at"), on="review_id", maintain_order="left")
+        .join(rules, on="review_id", maintain_order="left")
+    )
+    return page.with_columns(numbers(page).alias("procedure_id")), alerts, total
 
 
-@lru_cache
-def rule_words(rule_id: str) -> str:
-    """Say what a rule looks at, in a few words."""
-    rule = next(rule for rule in rules() if rule.rule_id == rule_id)
-    name, level = fmt.measure(rule.quantity).short, _level(rule)
+def numbers(keyed: pl.DataFrame) -> pl.Series:
+    """Return the number in this warehouse of cases given by their natural key."""
+    lists = {
+        "sites": "site", "accessions": "accession_number", "days": "performed_on",
+        "devices": "device", "starts": "procedure_start_at", "modalities": "modality",
+    }  # fmt: skip
+    found = data.query(
+        "alerts_ids", None, **{name: tuple(keyed[column]) for name, column in lists.items()}
+    )
+    known = dict(zip(found["place"], found["procedure_id"], strict=True))
+    return pl.Series([known.get(place) for place in range(keyed.height)], dtype=pl.Int64)
+
+
+def rules() -> pl.DataFrame:
+    """Return every rule with its periods, shipped or written by people, on or off."""
+    return rule_periods(trigger_levels(), versions(settings()))
+
+
+def rule_words(alert: dict[str, Any]) -> str:
+    """Say what a rule looks at, in a few words, from an alert or a row of :func:`rules`."""
+    quantity = fmt.measure(alert["quantity"])
+    threshold = alert.get("rule_threshold", alert.get("threshold"))
+    months = alert.get("rule_window_months", alert.get("window_months"))
+    level = fmt.quantity(threshold, quantity.unit)
     return {
         "unit_ratio": "Unit error suspected",
-        "trigger": f"{name} ≥ {level} ({rule.level})",
-        "own_percentile": f"{name} beyond own P95",
-        "robust_limit": f"{name} far out of own kind",
-        "patient_sum": f"Patient's {name} ≥ {level} in {rule.window_months} months",
-        "reference_multiple": f"{name} high against reference",
-    }[rule.kind]
+        "trigger": f"{quantity.short} ≥ {level} ({alert['level']})",
+        "own_percentile": f"{quantity.short} beyond own P95",
+        "robust_limit": f"{quantity.short} far out of own kind",
+        "patient_sum": f"Patient's {quantity.short} ≥ {level} in {months} months",
+        "reference_multiple": f"{quantity.short} high against reference",
+    }[alert["kind"]]
 
 
-def _level(rule: Rule) -> str:
-    return fmt.quantity(rule.threshold, fmt.measure(rule.quantity).unit)
+def names_of_rules() -> dict[str, str]:
+    """Return the newest words of each rule."""
+    return {row["rule_id"]: rule_words(row) for row in rules().iter_rows(named=True)}
 
 
-def value_words(quantity: str, kind: str, value: float) -> str:
+def value_words(quantity: str, kind: str, value: float | None) -> str:
     """Write a case's figure with its name and unit."""
     if kind == "unit_ratio":
         return f"KAP/K_a,r {fmt.quantity(value, 'cm²')}"
     name = "Σ " if kind == "patient_sum" else ""
     of = fmt.measure(quantity)
     return f"{name}{of.short} {fmt.quantity(value, of.unit)}"
+
+
+def reason(alert: dict[str, Any]) -> str:
+    """Say why an alert is there: value, limit, what it rests on, whose rule from when."""
+    value = value_words(alert["quantity"], alert["kind"], alert["value"])
+    limit = value_words(alert["quantity"], alert["kind"], alert["limit_value"])
+    n = f", n = {fmt.count(alert['n_basis'])}" if alert["n_basis"] else ""
+    lapsed = (
+        " *It was found on an earlier value or rule and no longer holds.*"
+        if alert["lapsed_at"] is not None
+        else ""
+    )
+    return f"**{rule_words(alert)}:** {value}; limit {limit} ({alert['basis']}{n}).{lapsed}"
+
+
+def as_table(cases: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
+    """Write the list as the reader sees and downloads it."""
+    rows = [
+        {
+            "Day": row["performed_on"],
+            "State": row["state"],
+            "Why": "; ".join(str(names.get(rule, rule)) for rule in row["rules"])
+            + (" (no longer holds)" if row["lapsed"] else ""),
+            "Value": value_words(row["quantity"], row["kind"], row["value"]),
+            "Limit": value_words(row["quantity"], row["kind"], row["limit_value"]),
+            "Times own median": row["value"] / row["own_median"]
+            if row["own_median"] and row["kind"] != "unit_ratio"
+            else None,
+            "Distance, SD": row["score"],
+            "Procedure": fmt.procedure(row["procedure_code"])
+            if row["procedure_code"]
+            else row["procedure_name"],
+            "Size": row["size_band"],
+            "Room": row["room"],
+            "Modality": row["modality"],
+            "Cases behind": row["n_basis"],
+            "Case": row["procedure_id"],
+        }
+        for row in cases.iter_rows(named=True)
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None)

@@ -178,7 +178,7 @@ def main() -> None:
     courses = courses_of(values, counts, months, parameters)
     draw_cards(courses, f"vs previous {view.filters.days} d")
     st.subheader("What needs attention", anchor=False)
-    standing_out = outlier_list.find(view.filters).cases.height
+    standing_out = outlier_list.waiting(view.filters)
     attention.draw(attention.listed(view, courses, standing_out))
     monthly = by_month(counts)
     charts.show(

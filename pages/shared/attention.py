@@ -29,7 +29,7 @@ class Item:
 
 
 def listed(view: View, courses: dict[str, Course], standing_out: int) -> list[Item]:
-    """Return what needs attention, the pressing first; ``standing_out`` cases broke a dose rule."""
+    """Return what needs attention, the pressing first; ``standing_out`` cases wait for review."""
     found = _of_freshness() + _of_cases(standing_out) + _of_changes(courses) + _of_data(view)
     return sorted(found, key=lambda item: item.level != "high")
 
@@ -65,7 +65,10 @@ def _of_freshness() -> list[Item]:
 def _of_cases(standing_out: int) -> list[Item]:
     if not standing_out:
         return []
-    text = f"{fmt.plural(standing_out, 'case')} beyond a dose rule in this period."
+    text = (
+        f"{fmt.plural(standing_out, 'case')} beyond a dose rule in this period "
+        f"{'waits' if standing_out == 1 else 'wait'} for review."
+    )
     return [Item("medium", text, OUTLIERS, "Dose outliers")]
 
 

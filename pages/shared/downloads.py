@@ -101,7 +101,7 @@ def svg_bytes(chart: alt.TopLevelMixin) -> bytes:
 
 
 def offer(
-    frame: pl.DataFrame,
+    frame: pl.DataFrame | Callable[[], pl.DataFrame],
     *,
     key: str,
     title: str,
@@ -110,16 +110,21 @@ def offer(
 ) -> None:
     """Draw the download menu of a table, and of the chart that shows it.
 
-    ``key`` is unique on the page and names the files.
+    ``key`` is unique on the page and names the files. A function in place of the table is called
+    on the click only.
     """
-    head = header(title, filters, frame)
+
+    def made(write: Callable[[pl.DataFrame, Header], bytes]) -> bytes:
+        table = frame() if callable(frame) else frame
+        return write(table, header(title, filters, table))
+
     kinds: list[tuple[str, str, str, Callable[[], bytes]]] = [
-        ("CSV", "csv", "text/csv", lambda: csv_bytes(frame, head)),
+        ("CSV", "csv", "text/csv", lambda: made(csv_bytes)),
         (
             "XLSX",
             "xlsx",
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            lambda: xlsx_bytes(frame, head),
+            lambda: made(xlsx_bytes),
         ),
     ]
     if chart is not None:
