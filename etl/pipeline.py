@@ -199,11 +199,22 @@ def _defaults(layout: Layout) -> list[pl.Expr]:
             to_words(layout, "modality"),
         )
     return [
-        pl.col("site").fill_null(pl.lit(site)),
+        _site(layout).fill_null(pl.lit(site)).alias("site"),
         pl.when(second != pl.col("modality")).then(second).alias("second_modality"),
         pl.col("status").fill_null("completed"),
         pl.coalesce("performed_on", pl.col("procedure_start_at").dt.date()).alias("performed_on"),
     ]
+
+
+def _site(layout: Layout) -> pl.Expr:
+    """Return the site as sent; an institution that the settings map is of its site."""
+    sites = layout.settings.sites
+    if layout.profile.kind != "report" or not sites:
+        return pl.col("site")
+    names = [name.casefold() for name in sites]
+    found = pl.col("site").str.to_lowercase()
+    mapped = found.replace_strict(names, list(sites.values()), default=None, return_dtype=pl.String)
+    return pl.coalesce(mapped, pl.col("site"))
 
 
 def to_words(layout: Layout, name: str) -> dict[str, object]:

@@ -9,12 +9,13 @@ from etl.profiles import ProfileError
 from etl.sources.base import Reader, RefusalError
 from etl.sources.dicom import DICOM
 from etl.sources.fhir import FHIR
+from etl.sources.openrem_xlsx import OPENREM_XLSX
 from etl.sources.tables import DELIMITED, EXCEL, JSON_LINES, PARQUET
 from etl.staging import SourceFile, Staged
 from warehouse.settings import Settings
 
 #: Asked in turn; the first that recognises a file reads it.
-READERS: tuple[Reader, ...] = (DICOM, DELIMITED, EXCEL, PARQUET, JSON_LINES, FHIR)
+READERS: tuple[Reader, ...] = (DICOM, DELIMITED, OPENREM_XLSX, EXCEL, PARQUET, JSON_LINES, FHIR)
 _HEAD = 1024
 
 

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
@@ -194,7 +195,8 @@ def build(layout: Layout, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFram
 
 
 def _hash(*parts: object) -> str:
-    """Return a stable name for values that came without one."""
+    """Return a stable name for values that came without one, whatever digits they came with."""
+    parts = tuple(f"{part:.5g}" if isinstance(part, float) else part for part in parts)
     text = json.dumps([str(part) for part in parts], ensure_ascii=False)
     return f"kerma.{hashlib.sha256(text.encode()).hexdigest()[:40]}"
 
@@ -202,7 +204,8 @@ def _hash(*parts: object) -> str:
 def _identity(row: dict[str, object]) -> tuple[object, ...]:
     """Return what tells a study from others."""
     names = ("site", "accession_number", "device", "procedure_start_at", "performed_on", "modality")
-    return tuple(row[name] for name in names)
+    told = (row[name] for name in names)
+    return tuple(v.replace(microsecond=0) if isinstance(v, datetime) else v for v in told)
 
 
 def _events(layout: Layout, row: dict[str, object]) -> list[dict[str, object]]:
@@ -215,13 +218,14 @@ def _events(layout: Layout, row: dict[str, object]) -> list[dict[str, object]]:
         texts = {name: row[f"E{number}.{name}"] for name in _ACQUISITION}
         if all(value is None for value in texts.values()):
             continue
-        values = tuple(texts.values())
+        event = _event(texts)
+        values = tuple(event.values())
         seen[values] = seen.get(values, 0) + 1
-        events.append(_event(row, texts, seen[values]))
+        events.append({"event_uid": _hash(*_identity(row), *values, seen[values]), **event})
     return events
 
 
-def _event(row: dict[str, object], texts: dict[str, object], nth: int) -> dict[str, object]:
+def _event(texts: dict[str, object]) -> dict[str, object]:
     """Return one acquisition as an event."""
     phantom = str(texts["phantom"] or "").casefold()
     size = (
@@ -233,7 +237,6 @@ def _event(row: dict[str, object], texts: dict[str, object], nth: int) -> dict[s
     )
     numbers = {name: float(str(texts[name])) if texts[name] else None for name in _NUMBERS}
     return {
-        "event_uid": _hash(*_identity(row), *texts.values(), nth),
         "event_type": texts["event_type"],
         "protocol": texts["protocol"],
         "ctdi_phantom_cm": size,

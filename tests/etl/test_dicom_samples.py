@@ -6,13 +6,14 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 import pytest
 
+from etl.publish import reading
 from etl.refresh import Asked, refresh
 from etl.staging import Staged
 from tests.etl.dicom_made import KEY, read
+from warehouse.connect import current_snapshot
 from warehouse.settings import Settings
 
 SAMPLES = Path(__file__).resolve().parents[2] / ".." / "shared" / "samples"
@@ -129,7 +130,7 @@ def warehouse(folder: Path, runs: list[list[str]]) -> list[tuple]:
             shutil.copy(SAMPLES / "dicom" / f"CT-RDSR-Siemens-{name}.dcm", chosen.inbox)
         result = refresh(chosen, Asked(), lambda *_, **__: None)
         assert result.exit_code == 0
-    with duckdb.connect(chosen.snapshots / "current.duckdb", read_only=True) as con:
+    with reading(current_snapshot(chosen.snapshots)) as con:
         return con.sql(
             "select round(dlp_mgycm, 6), ctdi_vol_mgy, dose_source, flags from procedure"
         ).fetchall()

@@ -72,7 +72,7 @@ create or replace temp macro same_case(modality, second_modality, patient_key, o
     and coalesce(patient_key = its_patient, true);
 
 -- Whether two totals are one within rounding; null where one of them says none.
-create or replace temp macro same_total(a, b) as abs(a - b) <= 0.001 * greatest(abs(a), abs(b)) + 1e-9;
+create or replace temp macro same_total(a, b) as abs(a - b) <= 0.001 * greatest(abs(a), abs(b)) + 1e-5;
 
 -- Whether two reports say the same doses: all totals that both have are equal, and there is one.
 create or replace temp macro same_totals(a, b) as
