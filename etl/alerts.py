@@ -15,7 +15,7 @@ import polars as pl
 from analytics.alerts import find_alerts, reference_table
 from analytics.rules import Rule, active_rules, rule_periods
 from warehouse.connect import current_snapshot
-from warehouse.procedures import procedures
+from warehouse.procedures import lineage
 from warehouse.queries import Scope, run
 from warehouse.reference import reference_levels, trigger_levels
 from warehouse.review_alerts import enter, unjudged
@@ -68,18 +68,6 @@ def references(rules: list[Rule]) -> pl.DataFrame | None:
     """Return the national levels that rules multiply, or None where no rule does."""
     quantities = sorted({r.quantity for r in rules if r.kind == "reference_multiple"})
     return reference_table(reference_levels(), lineage(), quantities) if quantities else None
-
-
-def lineage() -> dict[str, list[str]]:
-    """Return each procedure code with the more general ones above it."""
-    parents = dict(procedures().select("code", "parent").iter_rows())
-    lines: dict[str, list[str]] = {}
-    for code in parents:
-        line = [code]
-        while (above := parents.get(line[-1])) and above not in line:
-            line.append(above)
-        lines[code] = line
-    return lines
 
 
 def described(found: pl.DataFrame, cases: pl.DataFrame, periods: pl.DataFrame) -> pl.DataFrame:

@@ -33,3 +33,16 @@ def procedure_names() -> dict[str, str]:
     """Return the name of each procedure code."""
     listed = procedures()
     return dict(zip(listed["code"], listed["name"], strict=True))
+
+
+@lru_cache
+def lineage() -> dict[str, list[str]]:
+    """Return each procedure code with the more general ones above it."""
+    parents = dict(procedures().select("code", "parent").iter_rows())
+    lines: dict[str, list[str]] = {}
+    for code in parents:
+        line = [code]
+        while (above := parents.get(line[-1])) and above not in line:
+            line.append(above)
+        lines[code] = line
+    return lines

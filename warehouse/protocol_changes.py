@@ -1,12 +1,18 @@
-"""Recorded changes of protocol or equipment: a site's own file ``protocol_changes.csv``.
+"""Recorded changes of protocol or equipment: written in the app, or in a site's own file.
 
-Columns: ``changed_on`` (YYYY-MM-DD), ``what``, and ``site``, ``room``, ``procedure_code``, each
-blank where the change concerns all of them. Without the file no change is recorded.
+The file is ``protocol_changes.csv`` in the data folder: ``changed_on`` (YYYY-MM-DD), ``what``, and
+``site``, ``room``, ``procedure_code``, each blank where the change concerns all of them.
 """
 
+from datetime import date
 from pathlib import Path
 
 import polars as pl
+import sqlalchemy as sa
+
+from warehouse.review_tables import now, protocol_change, reading, writing
+from warehouse.reviews import frame
+from warehouse.settings import Settings
 
 NAME = "protocol_changes.csv"
 SCHEMA = pl.Schema(
@@ -21,7 +27,77 @@ SCHEMA = pl.Schema(
 
 
 class ProtocolChangesError(ValueError):
-    """The file cannot be read as it stands; the text says where and what to do."""
+    """A change cannot be read or recorded as it stands; the text says where and what to do."""
+
+
+def record(
+    settings: Settings,
+    person: str,
+    changed_on: date,
+    what: str,
+    site: str | None = None,
+    room: str | None = None,
+    procedure_code: str | None = None,
+) -> int:
+    """Record a change of protocol or equipment and return its number.
+
+    Raises
+    ------
+    ProtocolChangesError
+        Without words, without a person, or with a day that has not come.
+    """
+    if not what.strip():
+        raise ProtocolChangesError("say in a few words what was changed")
+    if not person.strip():
+        raise ProtocolChangesError("a change is recorded by a person: sign in, or set KERMA_USER")
+    if changed_on > date.today():
+        raise ProtocolChangesError(
+            f"{changed_on} has not come yet: record a change once it is made"
+        )
+    row = {
+        "changed_on": changed_on, "what": what.strip(), "site": site, "room": room,
+        "procedure_code": procedure_code, "person": person.strip(), "recorded_at": now(),
+    }  # fmt: skip
+    with writing(settings) as con:
+        made = con.execute(protocol_change.insert().values(row).returning(protocol_change.c.id))
+        return made.scalar_one()
+
+
+def withdraw(settings: Settings, change_id: int, person: str) -> None:
+    """Withdraw a change that was recorded by mistake; who did it stays."""
+    with writing(settings) as con:
+        done = con.execute(
+            protocol_change.update()
+            .where(protocol_change.c.id == change_id, protocol_change.c.withdrawn_at.is_(None))
+            .values(withdrawn_by=person, withdrawn_at=now())
+        )
+        if not done.rowcount:
+            raise ProtocolChangesError(f"change {change_id} is not recorded, or withdrawn already")
+
+
+def recorded(settings: Settings) -> pl.DataFrame:
+    """Return the changes recorded in the app and not withdrawn, in order of time."""
+    names = ("id", *SCHEMA.names(), "person")
+    query = (
+        sa.select(*(protocol_change.c[name] for name in names))
+        .where(protocol_change.c.withdrawn_at.is_(None))
+        .order_by(protocol_change.c.changed_on, protocol_change.c.id)
+    )
+    with reading(settings) as con:
+        return frame(con, query)
+
+
+def all_changes(settings: Settings) -> pl.DataFrame:
+    """Return the changes of the app and of the site's file together, in order of time.
+
+    Raises
+    ------
+    ProtocolChangesError
+        Where the file cannot be read.
+    """
+    written = recorded(settings).select(SCHEMA.names())
+    filed = protocol_changes(settings.data_dir)
+    return pl.concat([filed, written]).sort("changed_on", maintain_order=True)
 
 
 def protocol_changes(folder: Path) -> pl.DataFrame:

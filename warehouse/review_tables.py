@@ -171,12 +171,53 @@ judged_run = Table(
 )  # fmt: skip
 
 
+# one row per change of protocol or equipment that a person recorded; a mistaken one is withdrawn
+protocol_change = Table(
+    "protocol_change", metadata, _id(),
+    Column("changed_on", sa.Date, nullable=False),
+    Column("what", sa.Text, nullable=False),
+    Column("site", sa.Text),            # null: all
+    Column("room", sa.Text),
+    Column("procedure_code", sa.Text),
+    Column("person", sa.Text, nullable=False),
+    _at("recorded_at"),
+    Column("withdrawn_by", sa.Text),
+    _at("withdrawn_at", nullable=True),
+)  # fmt: skip
+
+# one row per own level as it was computed on a day; nothing here is ever changed
+local_level = Table(
+    "local_level", metadata, _id(),
+    _at("saved_at"),
+    Column("person", sa.Text, nullable=False),
+    Column("snapshot", sa.Text, nullable=False),
+    Column("filters", sa.Text, nullable=False),  # in words
+    Column("from_date", sa.Date),
+    Column("to_date", sa.Date),
+    Column("modality", sa.Text, nullable=False),
+    Column("procedure_code", sa.Text, nullable=False),
+    Column("size_band", sa.Text, nullable=False),
+    Column("dose_index", sa.Text, nullable=False),  # as queries name it: CTDIvol by phantom
+    Column("kind", sa.Text, nullable=False),     # local DRL | typical value
+    Column("value", sa.Float, nullable=False),
+    Column("low", sa.Float),
+    Column("high", sa.Float),
+    Column("unit", sa.Text, nullable=False),
+    Column("rooms", sa.Integer, nullable=False),
+    Column("cases", sa.Integer, nullable=False),
+)  # fmt: skip
+
+
 def _first(con: sa.Connection) -> None:
     metadata.create_all(con)
 
 
+def _own_levels_and_changes(con: sa.Connection) -> None:
+    metadata.create_all(con, tables=[protocol_change, local_level])
+
+
 #: Schema version → what leads to it from the one before.
-MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _first}
+MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _first, 2: _own_levels_and_changes}
 
 
 def address(settings: Settings) -> URL:

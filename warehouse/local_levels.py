@@ -1,0 +1,43 @@
+"""A site's own dose levels, kept with the day and the cases they were computed from."""
+
+import polars as pl
+import sqlalchemy as sa
+
+from warehouse.review_tables import local_level, now, reading, writing
+from warehouse.reviews import frame
+from warehouse.settings import Settings
+
+#: What a level is of: those of one kind are compared over time.
+OF = ("modality", "procedure_code", "size_band", "dose_index")
+COMPUTED = (
+    *OF, "kind", "value", "low", "high", "unit", "rooms", "cases", "filters", "from_date",
+    "to_date", "snapshot",
+)  # fmt: skip
+
+
+def save(settings: Settings, levels: pl.DataFrame, person: str) -> int:
+    """Keep computed levels, all or none, under one moment; return how many.
+
+    ``levels`` has the columns of :data:`COMPUTED`.
+
+    Raises
+    ------
+    ValueError
+        Without a person or without levels.
+    """
+    if not person.strip():
+        raise ValueError("levels are saved by a person: sign in, or set KERMA_USER")
+    if levels.is_empty():
+        raise ValueError("there is no level to save")
+    stamp = {"person": person.strip(), "saved_at": now()}
+    rows = [row | stamp for row in levels.select(COMPUTED).iter_rows(named=True)]
+    with writing(settings) as con:
+        con.execute(local_level.insert(), rows)
+    return len(rows)
+
+
+def saved(settings: Settings) -> pl.DataFrame:
+    """Return every saved level, the newest first."""
+    query = sa.select(local_level).order_by(local_level.c.saved_at.desc(), local_level.c.id)
+    with reading(settings) as con:
+        return frame(con, query)
