@@ -13,7 +13,7 @@ from pydantic_settings import SettingsError
 
 from etl import ledger, show
 from etl.ledger import RunResult
-from warehouse.settings import Settings, settings
+from warehouse.settings import Settings, settings, shown
 
 app = typer.Typer(
     help="Load procedure logs and dose reports into the warehouse.",
@@ -59,7 +59,7 @@ def status(as_json: Json = False) -> None:
     """Say what is loaded, how fresh it is and how the last run ended."""
     from etl.status import status as state
 
-    show.status(state(_settings()), as_json)
+    show.status(state(_shown()), as_json)
 
 
 @app.command()
@@ -71,7 +71,7 @@ def rejected(
     """List the rejected rows that wait for a correction."""
     from etl.status import export_rejected, rejected_rows
 
-    rows = rejected_rows(_settings(), run, everything)
+    rows = rejected_rows(_shown(), run, everything)
     if export is None:
         show.rejected(rows)
     else:
@@ -102,25 +102,45 @@ def demo(
     seed: Annotated[int, typer.Option(help="the same seed makes the same rows")] = 1,
     out: Annotated[Path | None, typer.Option(help="folder for the files")] = None,
     if_empty: Annotated[
-        bool, typer.Option("--if-empty", help="load them too, unless there is a warehouse")
+        bool,
+        typer.Option(
+            "--if-empty", help="load them too, apart from your own, unless there is a warehouse"
+        ),
     ] = False,
 ) -> None:
     """Make realistic logs with known answers (planted.json says which)."""
     from etl.demo import write
-    from warehouse.connect import current_snapshot
 
-    chosen = _settings()
-    if if_empty and current_snapshot(chosen.snapshots) is not None:
+    own = _settings()
+    apart = own.demo().model_copy(update={"settle_seconds": 0.0})
+    if if_empty and (own.has_warehouse or apart.has_warehouse):
         return
     if out is None and not if_empty:
         raise typer.BadParameter("say where to write the files", param_hint="--out")
-    folder = out or chosen.data_dir / "demo"
-    files = write(folder, rows, seed)
+    folder = out or apart.inbox
+    write(folder, rows, seed)
     show.say(f"{rows} demo procedures in {folder}")
     if if_empty:
-        logs = tuple(path for path in files if path.name != "planted.json")
-        still = chosen.model_copy(update={"settle_seconds": 0.0})
-        raise typer.Exit(_refresh(still, logs, False, False, False).exit_code)
+        asked = () if out is None else (out,)
+        raise typer.Exit(_refresh(apart, asked, False, False, False).exit_code)
+
+
+@app.command()
+def receive(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="port to listen on")] = 11112,
+    ae_title: Annotated[str, typer.Option("--ae-title", help="our AE title")] = "KERMA",
+    allow: Annotated[
+        list[str] | None, typer.Option("--allow", help="AE title that may send; repeat; else any")
+    ] = None,
+    bind: Annotated[str, typer.Option(help="address to listen on; else all")] = "",
+) -> None:
+    """Receive dose reports from scanners into the inbox until stopped (SIGTERM, Ctrl-C)."""
+    from etl.receive import Receiver, ReceiverError, serve, tell_line
+
+    try:
+        serve(Receiver(_settings().inbox, ae_title, port, allow or (), bind, tell_line))
+    except ReceiverError as error:
+        raise _stop(str(error), ledger.USAGE) from None
 
 
 @app.command()
@@ -159,6 +179,11 @@ def _settings() -> Settings:
         return settings()
     except (ValidationError, SettingsError, ValueError) as error:
         raise _stop(f"kerma.toml or a KERMA_… variable: {error}", ledger.USAGE) from None
+
+
+def _shown() -> Settings:
+    _settings()
+    return shown()
 
 
 def _must_exist(paths: list[Path]) -> None:

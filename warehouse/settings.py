@@ -20,11 +20,11 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="KERMA_", toml_file=ROOT / "kerma.toml")
 
-    data_dir: Path = Field(ROOT / "data", description="inbox, snapshots, key, reviews, logs")
-    default_site: str = Field("main", description="site of rows that name none")
-    time_zone: str = Field("Europe/Berlin", description="zone of the wall-clock columns")
-    profiles_dir: Path | None = Field(None, description="a site's own layouts, before the shipped")
-    keep_snapshots: int = Field(7, ge=2, description="published snapshots kept for rollback")
+    data_dir: Path = Field(default=ROOT / "data", description="all that Kerma writes")
+    default_site: str = Field(default="main", description="site of rows that name none")
+    time_zone: str = Field(default="Europe/Berlin", description="zone of the wall-clock columns")
+    profiles_dir: Path | None = Field(default=None, description="a site's own layouts")
+    keep_snapshots: int = Field(default=7, ge=2, description="snapshots kept for rollback")
     sites: dict[str, str] = Field(
         default_factory=dict,
         description="site of the dose reports of an institution or station, by its name",
@@ -34,17 +34,19 @@ class Settings(BaseSettings):
         description="what a device that does both is used for, by station, model or manufacturer",
     )
     settle_seconds: float = Field(
-        2.0, ge=0, description="a file changed this recently is left alone"
+        default=2.0, ge=0, description="a file changed this recently is left alone"
     )
 
-    pseudonym_key: SecretStr | None = Field(None, description="key behind patient_key")
-    pseudonym_key_file: Path | None = Field(None, description="file that holds the key instead")
+    pseudonym_key: SecretStr | None = Field(default=None, description="key behind patient_key")
+    pseudonym_key_file: Path | None = Field(default=None, description="its file instead")
 
     reviews_url: SecretStr | None = Field(
-        None, description="database of the reviews, postgresql://…; else reviews.db in data_dir"
+        default=None,
+        description="postgresql://… of the reviews; else reviews.db in data_dir",
     )
     user: str | None = Field(
-        None, description="who reviews where nobody signs in; else the account that runs Kerma"
+        default=None,
+        description="who reviews where nobody signs in; else the account of the process",
     )
 
     @property
@@ -63,6 +65,15 @@ class Settings(BaseSettings):
         """Folder of the published warehouse files and the ``current.duckdb`` link."""
         return self.data_dir / "snapshots"
 
+    def demo(self) -> "Settings":
+        """Return the settings of the demo, which lives apart and never mixes with a site's data."""
+        return self.model_copy(update={"data_dir": self.data_dir / "demo"})
+
+    @property
+    def has_warehouse(self) -> bool:
+        """Whether a refresh has published anything yet."""
+        return (self.snapshots / "current.duckdb").exists()
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -80,3 +91,15 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """Return the installation's settings, read once a process."""
     return Settings()
+
+
+def shown() -> Settings:
+    """Return the settings of what pages show: the site's own data, before them the demo's."""
+    own = settings()
+    demo = own.demo()
+    return demo if demo.has_warehouse and not own.has_warehouse else own
+
+
+def shows_demo() -> bool:
+    """Say whether the pages show made-up data."""
+    return shown() is not settings()

@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from analytics import outliers
-from pages.data import case_parts
+from pages.data import case_parts, case_review
 from pages.dose.case_chart import distribution_chart
 from pages.dose.measures import MEASURES
 from pages.shared import charts, data, downloads
@@ -213,6 +213,7 @@ def main() -> None:
         draw_values(row)
     with right:
         draw_checks(row, events, reports)
+    case_review.draw(row)
     draw_events(events, row)
     draw_distributions(row)
     draw_others(row)

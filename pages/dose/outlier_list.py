@@ -14,7 +14,7 @@ from warehouse.reference import trigger_levels
 from warehouse.review_alerts import Asked
 from warehouse.review_rules import versions
 from warehouse.reviews import TO_DO
-from warehouse.settings import settings
+from warehouse.settings import shown
 
 ROWS = 50
 #: Rows that a download may have.
@@ -43,12 +43,12 @@ def asked(filters: Filters, choice: Choice, without: str = "") -> Asked:
 
 def count(filters: Filters, choice: Choice, by: str) -> dict[str, int]:
     """Count cases by rule, state or size band, as they would be without that choice."""
-    return review_alerts.counts(settings(), asked(filters, choice, without=by), by)
+    return review_alerts.counts(shown(), asked(filters, choice, without=by), by)
 
 
 def waiting(filters: Filters) -> int:
     """Count the cases of a view whose review is not closed."""
-    return review_alerts.cases_page(settings(), asked(filters, Choice(TO_DO)), 0, 1)[1]
+    return review_alerts.cases_page(shown(), asked(filters, Choice(TO_DO)), 0, 1)[1]
 
 
 def cases(
@@ -59,8 +59,8 @@ def cases(
     A case is told by its furthest dose, else by its unit error; ``procedure_id`` is null where
     this warehouse does not hold the case (any more).
     """
-    listed, total = review_alerts.cases_page(settings(), asked(filters, choice), first, rows)
-    alerts = reviews.alerts_of(settings(), listed["review_id"].to_list())
+    listed, total = review_alerts.cases_page(shown(), asked(filters, choice), first, rows)
+    alerts = reviews.alerts_of(shown(), listed["review_id"].to_list())
     of_unit = pl.col("kind") == "unit_ratio"
     names = alerts.sort(of_unit, descending=True, maintain_order=True)
     rules = names.group_by("review_id").agg(
@@ -92,7 +92,7 @@ def numbers(keyed: pl.DataFrame) -> pl.Series:
 
 def rules() -> pl.DataFrame:
     """Return every rule with its periods, shipped or written by people, on or off."""
-    return rule_periods(trigger_levels(), versions(settings()))
+    return rule_periods(trigger_levels(), versions(shown()))
 
 
 def rule_words(alert: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from pages.dose.trend_findings import FEW, Choice
 from pages.shared import charts, data, filters, page
 from pages.shared import format as fmt
 from warehouse.protocol_changes import NAME, SCHEMA, ProtocolChangesError, protocol_changes
-from warehouse.settings import settings
+from warehouse.settings import shown
 
 ALL_ROOMS = "All rooms"
 #: A reference level this many times above the highest P75 would flatten the chart.
@@ -154,7 +154,7 @@ def draw_control(
 def recorded_changes() -> pl.DataFrame:
     """Read the site's recorded changes; a file that cannot be read is told, not hidden."""
     try:
-        return protocol_changes(settings().data_dir)
+        return protocol_changes(shown().data_dir)
     except ProtocolChangesError as error:
         st.warning(f"Recorded changes are not shown. {error}")
         return pl.DataFrame(schema=SCHEMA)

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from warehouse.settings import settings
+from warehouse.settings import shown
 
 #: What a person may be; without sign-in whoever sits there is all of it.
 ROLES = frozenset({"manager", "rso", "physicist", "admin"})
@@ -26,7 +26,7 @@ def person() -> Person:
         claims: dict[str, Any] = dict(st.user.to_dict())
         name = claims.get("name") or claims.get("email") or claims.get("sub") or ""
         return Person(str(name), frozenset(claims.get("roles") or ()) & ROLES)
-    return Person(settings().user or _account(), ROLES)
+    return Person(shown().user or _account(), ROLES)
 
 
 def _account() -> str:

@@ -9,14 +9,14 @@ import streamlit as st
 from pages.shared.filters import Filters
 from warehouse.connect import current_snapshot
 from warehouse.queries import Scope, run, schema_wanted
-from warehouse.settings import settings
+from warehouse.settings import shown
 
 KEPT_RESULTS = 256
 
 
 def snapshot() -> Path | None:
     """Return the published warehouse file, or None before the first refresh."""
-    return current_snapshot(settings().snapshots)
+    return current_snapshot(shown().snapshots)
 
 
 def scope() -> Scope:
@@ -32,7 +32,7 @@ def query(name: str, filters: Filters | None = None, **parameters: Any) -> pl.Da
     """
     path = snapshot()
     if path is None:
-        raise FileNotFoundError(f"no warehouse in {settings().snapshots}: run `make refresh`")
+        raise FileNotFoundError(f"no warehouse in {shown().snapshots}: run `make refresh`")
     given = (filters.parameters() if filters else {}) | parameters
     return _rows(str(path), name, scope(), tuple(sorted(given.items())))
 

@@ -9,7 +9,7 @@ import polars as pl
 import streamlit as st
 
 from pages.shared import format as fmt
-from warehouse.settings import settings
+from warehouse.settings import shown
 
 LATE = timedelta(hours=36)
 STALE = timedelta(hours=72)
@@ -45,7 +45,7 @@ def judge(row: dict[str, Any], now: datetime) -> Freshness:
     return Freshness(
         colour, words,
         f"Newest file arrived {_local(newest)}; last finished refresh {_local(loaded)} "
-        f"({settings().time_zone}). Amber after 36 hours, red after 72; amber too where the newest "
+        f"({shown().time_zone}). Amber after 36 hours, red after 72; amber too where the newest "
         "procedure is older than a week.",
     )  # fmt: skip
 
@@ -54,7 +54,7 @@ def _local(moment: datetime | None) -> str:
     """Write a UTC moment in the installation's time zone."""
     if moment is None:
         return fmt.DASH
-    return fmt.moment(moment.replace(tzinfo=UTC).astimezone(ZoneInfo(settings().time_zone)))
+    return fmt.moment(moment.replace(tzinfo=UTC).astimezone(ZoneInfo(shown().time_zone)))
 
 
 def badge(row: dict[str, Any]) -> None:

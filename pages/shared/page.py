@@ -9,6 +9,7 @@ from pages.shared import data, freshness
 from pages.shared import filters as bar
 from pages.shared import format as fmt
 from pages.shared.filters import Filters
+from warehouse.settings import shows_demo
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,14 @@ def begin(title: str, question: str, needs_procedures: bool = True) -> View:
 def _caption(filters: Filters, counts: pl.DataFrame) -> None:
     row = counts.row(0, named=True)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if shows_demo():
+            st.badge(
+                "Demo data",
+                icon=":material/science:",
+                color="violet",
+                help="Made-up procedures. Put your log into the inbox and run `make refresh`: "
+                "your own data then take this place.",
+            )
         freshness.badge(data.query("freshness").row(0, named=True))
         st.caption(
             f"{fmt.count(row['n_shown'])} of {fmt.plural(row['n_all'], 'procedure')} · "
