@@ -14,6 +14,8 @@ PAGES: dict[str, list[tuple[str, str]]] = {
         ("dose/comparison.py", "Modality comparison"),
         ("dose/trends.py", "Dose trends"),
         ("dose/outliers.py", "Dose outliers"),
+        ("dose/levels.py", "Reference levels"),
+        ("dose/rules.py", "Outlier rules"),
     ],
     "Analysis": [
         ("analysis/significance.py", "Significance"),
