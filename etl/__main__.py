@@ -56,10 +56,86 @@ def check(
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Say what is loaded, how fresh it is and how the last run ended."""
+    """Say what is loaded, how fresh it is and how the last run ended.
+
+    Exit code for monitoring: 0 fresh, 1 stale, 2 failed or nothing loaded.
+    """
+    from etl.status import FAILED, FRESH, STALE
     from etl.status import status as state
 
-    show.status(state(_shown()), as_json)
+    told = state(_shown())
+    show.status(told, as_json)
+    raise typer.Exit({"fresh": FRESH, "stale": STALE}.get(told["health"], FAILED))
+
+
+@app.command()
+def rollback(
+    to: Annotated[str | None, typer.Option("--to", help="snapshot; else the one before")] = None,
+    show_them: Annotated[bool, typer.Option("--list", help="only list the snapshots kept")] = False,
+) -> None:
+    """Return to an older snapshot; take a bad file out of the inbox before the next refresh."""
+    from etl.lock import AlreadyRunningError
+    from etl.rollback import RollbackError, choices
+    from etl.rollback import rollback as back
+
+    if show_them:
+        for name, in_service, written in choices(_settings()):
+            print(f"{name}  {written:%Y-%m-%d %H:%M:%S %Z}{'  in service' if in_service else ''}")
+        return
+    try:
+        former, now = back(_settings(), to)
+    except AlreadyRunningError as error:
+        raise _stop(str(error), ledger.RUNNING) from None
+    except RollbackError as error:
+        raise _stop(str(error), ledger.USAGE) from None
+    show.say(f"{now} is in service, no longer {former}")
+
+
+@app.command()
+def backup(
+    out: Annotated[Path, typer.Option("--out", help="tar file to write")],
+    with_key: Annotated[
+        bool, typer.Option("--with-key", help="also the key behind the patient pseudonyms")
+    ] = False,
+) -> None:
+    """Save the snapshot in service, reviews, rules and other state in one checked file."""
+    from etl.backup import BackupError
+    from etl.backup import backup as save
+    from etl.lock import AlreadyRunningError
+
+    try:
+        saved = save(_settings(), out, with_key=with_key)
+    except AlreadyRunningError as error:
+        raise _stop(str(error), ledger.RUNNING) from None
+    except (BackupError, OSError) as error:
+        raise _stop(str(error), ledger.USAGE) from None
+    show.say(f"{saved.members} files, {saved.bytes:,} bytes in {saved.path}")
+    if not saved.with_key:
+        show.say("the pseudonym key is not in it: keep a copy of it elsewhere")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="file that `backup` wrote")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="set the present state aside first")
+    ] = False,
+) -> None:
+    """Bring a backup back, all of it or nothing."""
+    from etl.backup import BackupError
+    from etl.backup import restore as bring_back
+    from etl.lock import AlreadyRunningError
+    from etl.pseudonym import KeyProblemError
+
+    try:
+        aside = bring_back(_settings(), source, replace=replace)
+    except AlreadyRunningError as error:
+        raise _stop(str(error), ledger.RUNNING) from None
+    except (BackupError, KeyProblemError, OSError) as error:
+        raise _stop(str(error), ledger.USAGE) from None
+    show.say(f"restored into {_settings().data_dir}")
+    if aside:
+        show.say(f"the former state lies in {aside}")
 
 
 @app.command()
