@@ -1,23 +1,27 @@
 """Dose outliers: what was planted is found by the rule meant for it, and little else."""
 
 import json
-import math
+import os
+import shutil
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from analytics.dose import size_band
-from analytics.outliers import MAD_TO_SD, MIN_CASES
+from analytics.outliers import MIN_CASES
 from etl import demo
 from pages.dose import outlier_list
+from pages.dose.outlier_list import Choice
 from pages.shared.filters import Filters
-from tests.conftest import DEMO_END, DEMO_ROWS
+from tests.conftest import DEMO_END, DEMO_ROWS, use_data
 from tests.pages.app import charts, opened, texts
+from warehouse import reviews
 from warehouse.connect import current_snapshot, cursor
+from warehouse.review_form import ReviewForm
+from warehouse.settings import settings
 
 pytestmark = pytest.mark.usefixtures("demo_settings")
 EVERYTHING = Filters(date(2000, 1, 1), date(2100, 1, 1))
@@ -42,71 +46,58 @@ def numbers(procedures: pl.DataFrame, accessions: list[str]) -> set[int]:
     mine = procedures.filter(
         pl.col("accession_number").is_in(accessions),
         ~pl.col("is_test"),
-        pl.col("status") == "completed",
+        pl.col("status").is_in(["completed", "discontinued"]),
     )
     return set(mine["procedure_id"])
 
 
-def broke(found: outlier_list.Found, *rules: str) -> set[int]:
-    return set(found.exceedances.filter(pl.col("rule_id").is_in(rules))["procedure_id"])
+def broke(*rules: str) -> set[int]:
+    """Return the cases that the list shows for rules, whatever the page's own default."""
+    found, _, total = outlier_list.cases(EVERYTHING, Choice(rules=rules), 0, 10_000)
+    assert total == found.height
+    return set(found["procedure_id"])
 
 
 def test_planted_cases_are_found_by_the_rule_meant_for_them(procedures, planted) -> None:
-    found = outlier_list.find(EVERYTHING)
     for name, rule in {
         "air_kerma_over_5_gy": "KAR_SRDL",
         "kap_over_500": "KAP_SRDL",
         "fluoro_time_over_60_min": "FT_SRDL",
     }.items():
         expected = numbers(procedures, planted[name])
-        assert expected and expected <= broke(found, rule), name
+        assert expected and expected <= broke(rule), name
     unit = numbers(procedures, planted["unit_error"]["accession_numbers"])
-    assert unit and broke(found, "FIELD_AREA") == unit
+    assert unit and broke("FIELD_AREA") == unit
     last = planted["cumulative_patient"]["accession_numbers"][-1:]
-    assert numbers(procedures, last) <= broke(found, "KAR_6MO")
+    assert numbers(procedures, last) <= broke("KAR_6MO")
 
 
 def test_a_rare_size_is_judged_by_all_sizes_of_its_procedure(procedures, planted) -> None:
-    found = outlier_list.find(EVERYTHING)
-    judged = found.exceedances.filter(pl.col("basis").str.contains("all sizes"))
+    _, alerts, _ = outlier_list.cases(EVERYTHING, Choice(), 0, 10_000)
+    judged = alerts.filter(pl.col("basis").str.contains("all sizes"))
     assert judged.height and judged["n_basis"].min() >= MIN_CASES
     far = numbers(procedures, planted["far_above_local_p95"]["accession_numbers"]["kap_gycm2"])
-    assert len(far & set(found.cases["procedure_id"])) >= 0.5 * len(far)
+    assert len(far & broke("KAP_ROBUST", "KAP_OWN_P95")) >= 0.5 * len(far)
 
 
-def test_own_rules_leave_clean_cases_alone(procedures) -> None:
-    judged = procedures.filter(~pl.col("is_test"), pl.col("status") == "completed")
-    found = outlier_list.find(EVERYTHING)
-    for rule in ("KAP_ROBUST", "KAP_OWN_P95", "DLP_ROBUST", "DLP_OWN_P95"):
-        column = "kap_gycm2" if rule.startswith("KAP") else "dlp_mgycm"
-        n = judged.filter(pl.col(column) > 0).height
-        assert len(broke(found, rule)) <= 0.02 * n, rule
-
-
-def test_the_own_scale_is_the_robust_one_of_the_last_twelve_months(procedures) -> None:
-    found = outlier_list.find(EVERYTHING)
-    broken = found.exceedances.filter(
-        pl.col("rule_id") == "KAP_ROBUST", ~pl.col("basis").str.contains("all sizes")
+def test_rules_leave_clean_cases_alone(procedures, planted) -> None:
+    """Under 100 alerts in 10,000 cases a rule, besides those of what was planted."""
+    local = planted["far_above_local_p95"]["accession_numbers"]
+    told = [
+        *planted["air_kerma_over_5_gy"], *planted["kap_over_500"],
+        *planted["fluoro_time_over_60_min"], *planted["unit_error"]["accession_numbers"],
+        *planted["cumulative_patient"]["accession_numbers"],
+        *(accession for listed in local.values() for accession in listed),
+    ]  # fmt: skip
+    known = numbers(procedures, told)
+    drifting = set(
+        procedures.filter(pl.col("room") == planted["drift"]["room"])["procedure_id"].to_list()
     )
-    case = broken.row(0, named=True)
-    rows = procedures.with_columns(size_band())
-    this = rows.filter(pl.col("procedure_id") == case["procedure_id"]).row(0, named=True)
-    counted = rows.filter(~pl.col("is_test"), pl.col("status") == "completed")
-    last = counted["performed_on"].max()
-    kind = counted.filter(
-        pl.col("performed_on") > pl.lit(last).dt.offset_by("-12mo"),
-        pl.col("kap_gycm2") > 0,
-        *(pl.col(name) == this[name] for name in ("modality", "procedure_code", "size_band")),
-    )
-    logs = np.log(kind["kap_gycm2"].to_numpy())
-    spread = MAD_TO_SD * np.median(np.abs(logs - np.median(logs)))
-    assert case["n_basis"] == len(logs) >= MIN_CASES
-    expected = (math.log(this["kap_gycm2"]) - np.median(logs)) / spread
-    threshold = next(r.threshold for r in outlier_list.rules() if r.rule_id == "KAP_ROBUST")
-    assert case["score"] == pytest.approx(expected, rel=1e-9)
-    assert case["limit"] == pytest.approx(
-        math.exp(np.median(logs) + max(threshold * spread, math.log(1.35))), rel=1e-9
-    )
+    for rule in ("KAP_ROBUST", "KAP_OWN_P95", "DLP_ROBUST", "DLP_OWN_P95", "KAR_ROBUST"):
+        column = {"KAP": "kap_gycm2", "DLP": "dlp_mgycm", "KAR": "air_kerma_mgy"}[rule[:3]]
+        n = procedures.filter(pl.col(column) > 0).height
+        false = broke(rule) - known - drifting
+        assert 10_000 * len(false) / n < 100, rule
 
 
 def test_size_bands_of_warehouse_and_analytics_are_the_same(demo_data: Path) -> None:
@@ -134,45 +125,161 @@ def test_size_bands_of_warehouse_and_analytics_are_the_same(demo_data: Path) -> 
 
 
 def test_the_list_is_sorted_and_filtered_by_rule() -> None:
-    at = opened("dose/outliers.py", period="All")
-    found = outlier_list.find(outlier_filters(at))
-    scores = found.cases["score"].to_list()
-    known = [score for score in scores if score is not None]
-    assert scores[: len(scores) - len(known)] == [None] * (len(scores) - len(known))
-    assert known == sorted(known, reverse=True)
-    shown = at.dataframe[0].value
-    assert shown["Case"].to_list() == found.cases["procedure_id"].to_list()[:50]
+    at = opened("dose/outliers.py", period="all")
+    listed, _, _ = outlier_list.cases(at.session_state["chosen_filters"], Choice(reviews.TO_DO))
+    assert listed["score"].to_list() == sorted(listed["score"], reverse=True)
+    assert at.dataframe[0].value["Case"].to_list() == listed["procedure_id"].to_list()
     at.multiselect(key="rule").set_value(["FIELD_AREA"]).run()
     cases = at.dataframe[0].value
-    assert set(cases["Case"]) == broke(found, "FIELD_AREA")
+    assert set(cases["Case"]) == broke("FIELD_AREA")
     assert all("Unit error suspected" in why for why in cases["Why"])
 
 
-def outlier_filters(at: AppTest) -> Filters:
-    return at.session_state["chosen_filters"]
+def test_every_filter_leaves_what_it_says(procedures: pl.DataFrame) -> None:
+    """The list's own state, rule and size, and those of the bar, against the rows themselves."""
+    everything, _, _ = outlier_list.cases(EVERYTHING, Choice(), 0, 10_000)
+    facts = procedures.filter(pl.col("procedure_id").is_in(everything["procedure_id"].implode()))
+    for column, field in (
+        ("modality", "modalities"), ("room", "rooms"), ("operator", "operators"), ("site", "sites"),
+    ):  # fmt: skip
+        value = facts[column].drop_nulls()[0]
+        only = Filters(EVERYTHING.from_date, EVERYTHING.to_date, **{field: (value,)})
+        found, _, _ = outlier_list.cases(only, Choice(), 0, 10_000)
+        assert set(found["procedure_id"]) == set(
+            facts.filter(pl.col(column) == value)["procedure_id"]
+        ), column
+    for band, n in outlier_list.count(EVERYTHING, Choice(), "size_band").items():
+        found, _, total = outlier_list.cases(EVERYTHING, Choice(size_bands=(band,)), 0, 10_000)
+        assert total == n
+        assert set(found["size_band"]) == {band}
+
+
+def test_pages_of_the_list_hold_every_case_once() -> None:
+    whole, _, total = outlier_list.cases(EVERYTHING, Choice(), 0, 10_000)
+    paged = [outlier_list.cases(EVERYTHING, Choice(), at, 7)[0] for at in range(0, total, 7)]
+    assert pl.concat(paged)["review_id"].to_list() == whole["review_id"].to_list()
 
 
 def test_a_chosen_row_shows_the_case_among_its_own_kind() -> None:
-    at = opened("dose/outliers.py", period="All")
+    at = opened("dose/outliers.py", period="all")
     at.multiselect(key="rule").set_value(["KAP_ROBUST"]).run()
-    ids = at.dataframe[0].value["Case"].to_list()
-    at.selectbox(key="chosen_case").set_value(ids[1]).run()
-    assert f"Case {ids[1]} ·" in at.selectbox(key="chosen_case").format_func(ids[1])
+    chosen = at.selectbox(key="chosen_case")
+    at.selectbox(key="chosen_case").set_value(chosen.value).run()
     assert "far out of own kind" in texts(at)
-    (chart,) = charts(at)
-    assert {"This case", "Limit"} <= set(json.dumps(chart).split('"'))
-
-
-def test_rules_name_source_and_state() -> None:
-    at = opened("dose/outliers.py", period="All")
-    rules = at.dataframe[1].value
-    state = dict(zip(rules["Rule"], rules["State"], strict=True))
-    assert state["KAR_SRDL"] == "in force"
-    assert state["KAP_NOTIFY"] == "off: source not verified"
-    assert rules["Source"].str.len().min() > 5
+    specs = [json.dumps(chart).split('"') for chart in charts(at)]
+    assert any({"This case", "Limit"} <= set(spec) for spec in specs)
 
 
 def test_without_any_hit_the_page_says_so() -> None:
     at = opened("dose/outliers.py", modality="ultrasound")
-    assert not at.dataframe or "Case" not in at.dataframe[0].value.columns
-    assert "No case of this view" in texts(at)
+    assert not at.dataframe
+    assert "No case of this view has an alert" in texts(at)
+
+
+@pytest.fixture
+def written(demo_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of the demo that a test may write reviews into."""
+    folder = tmp_path / "data"
+    shutil.copytree(demo_data, folder, symlinks=True)
+    monkeypatch.setenv("KERMA_USER", "Ada Review")
+    next(use_data(folder, monkeypatch))
+    return folder
+
+
+def case_page(number: int) -> AppTest:
+    at = AppTest.from_file(str(Path(__file__).parents[2] / "app.py"), default_timeout=60)
+    at.run()
+    at.query_params["id"] = str(number)
+    at.switch_page(str(Path(__file__).parents[2] / "pages" / "data" / "case.py")).run()
+    assert not at.exception, at.exception[0].message
+    return at
+
+
+def widget(at: AppTest, kind: str, name: str):
+    return next(w for w in at.get(kind) if w.key and w.key.endswith(f"-{name}"))
+
+
+def press(at: AppTest, label: str) -> None:
+    next(b for b in at.button if b.label == label).click().run()
+    assert not at.exception, at.exception[0].message
+
+
+def fill(at: AppTest, narrative: str) -> None:
+    widget(at, "selectbox", "data_check").set_value("confirmed")
+    widget(at, "selectbox", "justification").set_value("patient size")
+    widget(at, "selectbox", "outcome").set_value("justified and optimised")
+    widget(at, "text_area", "narrative").set_value(narrative)
+
+
+def test_a_review_from_the_case_page_and_its_sign_off(written: Path, monkeypatch) -> None:
+    number = next(iter(broke("KAR_SRDL")))
+    at = case_page(number)
+    assert "Rule KAR_SRDL, in force from" in texts(at) and "NCRP 168" in texts(at)
+    press(at, "Submit for sign-off")
+    assert "still needs: data check, justification" in at.error[0].value
+    fill(at, "obese patient, biliary drainage")
+    press(at, "Submit for sign-off")
+    assert "Submitted" in at.success[0].value and "awaiting sign-off" in texts(at)
+    press(at, "Sign off")
+    assert "second sign-off is someone else's" in at.error[0].value
+    monkeypatch.setenv("KERMA_USER", "Grace Second")
+    settings.cache_clear()
+    at = case_page(number)
+    press(at, "Sign off")
+    assert "Review: closed" in texts(at)
+    listed = opened("dose/outliers.py", period="all")
+    assert number not in listed.dataframe[0].value["Case"].to_list()
+
+
+def test_two_reviewers_at_once_lose_nothing(written: Path) -> None:
+    number = next(iter(broke("KAR_SRDL")))
+    mine = case_page(number)
+    theirs = case_page(number)
+    fill(theirs, "written by the other")
+    press(theirs, "Save")
+    fill(mine, "written by me")
+    press(mine, "Save")
+    said = "\n".join(w.value for w in mine.warning)
+    assert "changed this review while you were writing" in said
+    assert widget(mine, "text_area", "narrative").value == "written by me"
+    shown = [table.value for table in mine.dataframe if "Stands now" in table.value.columns]
+    assert "written by the other" in shown[0]["Stands now"].to_list()
+    press(mine, "Go on with mine")
+    press(mine, "Save")
+    assert "Saved" in mine.success[0].value
+    (stands,) = [
+        r for r in reviews.reviews_of(settings(), key_of(number)) if isinstance(r.form, ReviewForm)
+    ]
+    assert stands.form.narrative == "written by me"
+    told = reviews.history(settings(), [stands.review_id])["details"].str.join("\n")[0]
+    assert "written by the other" in told and "written by me" in told
+
+
+def key_of(number: int) -> str:
+    snapshot = current_snapshot(Path(os.environ["KERMA_DATA_DIR"]) / "snapshots")
+    assert snapshot is not None
+    with cursor(snapshot) as cur:
+        rows = cur.sql("select * from procedure where procedure_id = $n", params={"n": number}).pl()
+    return rows.select(reviews.case_key_expr()).item()
+
+
+def test_an_rso_confirms_a_rule_and_the_cases_are_judged_by_it(written: Path) -> None:
+    assert not broke("KAP_NOTIFY")
+    at = AppTest.from_file(str(Path(__file__).parents[2] / "app.py"), default_timeout=120)
+    at.run()
+    at.query_params["edit"] = "KAP_NOTIFY"
+    at.switch_page(str(Path(__file__).parents[2] / "pages" / "dose" / "rules.py")).run()
+    state = {row["Rule"]: row["State"] for row in at.dataframe[0].value.to_dict("records")}
+    assert state["KAP_NOTIFY"] == "off: source not verified" and state["KAR_SRDL"] == "in force"
+    at.toggle[0].set_value(True)
+    press(at, "Record")
+    assert "why is needed" in at.error[0].value
+    widget(at, "text_input", "why").set_value("table of the source read")
+    widget(at, "date_input", "valid_from").set_value(date(2026, 3, 1))
+    press(at, "Record")
+    assert "KAP_NOTIFY: version 1 recorded" in at.success[0].value
+    found, _, _ = outlier_list.cases(EVERYTHING, Choice(rules=("KAP_NOTIFY",)), 0, 10_000)
+    assert found.height and found["performed_on"].min() >= date(2026, 3, 1)
+    periods = at.dataframe[1].value
+    assert periods["State"].to_list() == ["off", "on"]
+    assert periods["Who"].to_list()[1] == "Ada Review"
