@@ -90,12 +90,12 @@ def base_snapshot(folder: Path) -> tuple[Path | None, list[str]]:
     others = [path for path in snapshots(folder) if path not in current]
     problems: list[str] = []
     for path in current + others:
-        problem = _problem(path)
-        if problem is None:
+        wrong = problem(path)
+        if wrong is None:
             if problems:
                 problems.append(f"building on {path.name} instead")
             return path, problems
-        problems.append(f"snapshot {path.name} cannot be used: {problem}")
+        problems.append(f"snapshot {path.name} cannot be used: {wrong}")
     if problems:
         raise NoGoodSnapshotError("; ".join(problems) + "; restore a backup into " + str(folder))
     return None, []
@@ -106,7 +106,8 @@ def reading(snapshot: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(snapshot, read_only=True, config=READ_ONLY)
 
 
-def _problem(path: Path) -> str | None:
+def problem(path: Path) -> str | None:
+    """Say why a snapshot cannot be used, or None."""
     try:
         with reading(path) as con:
             run_sql(con, "write/version")

@@ -15,6 +15,7 @@ from etl.journal import Journal, Tell
 from etl.ledger import FileResult, RunResult
 from etl.lock import only_one
 from etl.merge import Merge
+from etl.notify import notify
 from etl.pseudonym import KeyProblemError, load_key
 from etl.publish import (
     NewerSchemaError,
@@ -71,6 +72,7 @@ def refresh(settings: Settings, asked: Asked, tell: Tell) -> RunResult:
         finally:
             run.result.seconds = time.monotonic() - clock
             run.log.end()
+            run.notify()
     return run.result
 
 
@@ -121,6 +123,17 @@ class _Run:
             self.log.error(error)
             self.result.alerts_failure = f"{type(error).__name__}: {error}"
             self._warn(f"alerts were not found, the next run does it: {error}")
+
+    def notify(self) -> None:
+        """Send the message about this run; what hinders it is logged and changes nothing."""
+        new = self.result.alerts["new"] if self.result.alerts else 0
+        try:
+            problem = notify(self.settings, self.result, new)
+        except Exception as error:
+            self.log.error(error)
+            problem = f"the message about this run was not sent: {type(error).__name__}"
+        if problem:
+            self._warn(problem)
 
     def _warn(self, message: str) -> None:
         self.result.warnings.append(message)

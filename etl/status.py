@@ -1,6 +1,7 @@
 """What is loaded, how fresh it is, and what waits for a correction."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from etl.publish import SQL
 from warehouse.connect import current_snapshot, cursor
 from warehouse.settings import Settings
 
+#: What monitoring sees as exit code.
+FRESH, STALE, FAILED = 0, 1, 2
+
 
 def status(settings: Settings) -> dict[str, Any]:
     """Return the state of the installation: snapshot, freshness, last run."""
@@ -17,7 +21,29 @@ def status(settings: Settings) -> dict[str, Any]:
     state: dict[str, Any] = {"data_dir": str(settings.data_dir), "snapshot": None}
     if snapshot is not None:
         state |= {"snapshot": snapshot.name} | _rows(snapshot, "status").row(0, named=True)
-    return state | {"last_run": _last_run(settings.data_dir / "state" / "last_run.json")}
+    last = _last_run(settings.data_dir / "state" / "last_run.json")
+    health, why = judged(last, snapshot is not None, settings.stale_hours, datetime.now(UTC))
+    return {"health": health, "why": why} | state | {"last_run": last}
+
+
+def judged(
+    last: dict[str, Any] | None, has_warehouse: bool, stale_hours: float, now: datetime
+) -> tuple[str, str]:
+    """Say whether the installation is fresh, stale or failed, and why.
+
+    Fresh means that a refresh ended well lately, even one that found nothing new. A clock that was
+    set back makes the last run lie ahead: that is fresh within the same span.
+    """
+    if not has_warehouse:
+        return "failed", "nothing has been loaded yet"
+    if last is None:
+        return "stale", "no refresh is on record"
+    age = abs(now - datetime.fromisoformat(last["ended_at"])).total_seconds() / 3600
+    if last["outcome"] == "failed":
+        return "failed", f"the last refresh failed {age:.1f} hours ago"
+    if age > stale_hours:
+        return "stale", f"the last refresh ended {age:.1f} hours ago, limit {stale_hours:g}"
+    return "fresh", f"the last refresh ended {age:.1f} hours ago"
 
 
 def rejected_rows(settings: Settings, run: str | None, everything: bool) -> pl.DataFrame:

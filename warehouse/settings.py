@@ -37,6 +37,13 @@ class Settings(BaseSettings):
         default=2.0, ge=0, description="a file changed this recently is left alone"
     )
 
+    stale_hours: float = Field(
+        default=36.0, gt=0, description="age of the last good refresh after which `status` warns"
+    )
+    notify_urls: tuple[SecretStr, ...] = Field(
+        default=(), description="where a message goes after a run with failures or new alerts"
+    )
+
     pseudonym_key: SecretStr | None = Field(default=None, description="key behind patient_key")
     pseudonym_key_file: Path | None = Field(default=None, description="its file instead")
 
@@ -67,7 +74,7 @@ class Settings(BaseSettings):
 
     def demo(self) -> "Settings":
         """Return the settings of the demo, which lives apart and never mixes with a site's data."""
-        return self.model_copy(update={"data_dir": self.data_dir / "demo"})
+        return self.model_copy(update={"data_dir": self.data_dir / "demo", "notify_urls": ()})
 
     @property
     def has_warehouse(self) -> bool:

@@ -1,0 +1,54 @@
+"""The units that run Kerma unattended."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Path:
+    """Write the units for a checkout that has an environment."""
+    home = tmp_path / "kerma"
+    shutil.copytree(ROOT / "deploy", home / "deploy", ignore=shutil.ignore_patterns("__pycache__"))
+    python = home / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\n")
+    python.chmod(0o755)
+    out = tmp_path / "units"
+    subprocess.run(
+        ["sh", str(home / "deploy" / "install.sh")],
+        env={"PATH": os.environ["PATH"], "UNITS": str(out)},
+        check=True,
+        capture_output=True,
+    )
+    return out
+
+
+def test_units_name_this_checkout_and_its_data(units: Path) -> None:
+    for unit in units.iterdir():
+        text = unit.read_text("utf-8")
+        assert "@" not in text, unit.name
+    service = (units / "kerma-refresh.service").read_text("utf-8")
+    assert f"{units.parent}/kerma/.venv/bin/python -m etl refresh" in service
+    assert f"ReadWritePaths={units.parent}/kerma/data" in service
+
+
+def test_the_timer_runs_at_two_and_catches_up(units: Path) -> None:
+    timer = (units / "kerma-refresh.timer").read_text("utf-8")
+    assert re.search(r"^OnCalendar=\*-\*-\* 02:00$", timer, re.M)
+    assert "Persistent=true" in timer
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
+def test_systemd_accepts_the_units(units: Path) -> None:
+    found = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, units.iterdir())], capture_output=True, text=True
+    )
+    wrong = [line for line in found.stderr.splitlines() if str(units) in line]
+    assert not wrong
