@@ -46,10 +46,15 @@ def p_text(p: float) -> str:
     return f"p = {p:.3f}".replace("0.", ".", 1) if p < 0.9995 else "p > .999"
 
 
+def scaled(value: float, scale: float = 1.0, digits: int = 3) -> str:
+    """Write a number times 100 where it is a share: then with four decimals at most."""
+    return number(value, digits) if scale == 1.0 else number(round(value * scale, 4), digits)
+
+
 def interval(estimate: Estimate, scale: float = 1.0, digits: int = 3) -> str:
     """Write an interval with its level; a bound that the method cannot give is said to be open."""
-    low = "no lower limit" if estimate.low is None else number(estimate.low * scale, digits)
-    high = "no upper limit" if estimate.high is None else number(estimate.high * scale, digits)
+    low = "no lower limit" if estimate.low is None else scaled(estimate.low, scale, digits)
+    high = "no upper limit" if estimate.high is None else scaled(estimate.high, scale, digits)
     return f"{estimate.level * 100:.0f} % CI {low} to {high}"
 
 
@@ -111,7 +116,7 @@ def _scale(name: str) -> float:
 def estimate_text(name: str, e: Estimate) -> str:
     """Write the name, the value and the unit of an effect."""
     if name == "risk difference":
-        return f"difference {number(100 * e.value)} percentage points"
+        return f"difference {scaled(e.value, 100)} percentage points"
     colon = ":" if " at " in name else ""
     return f"{name}{colon} {with_unit(number(e.value), e.unit)}".strip()
 
@@ -174,7 +179,7 @@ def _not_shown(comparison: Comparison) -> list[str]:
     unit = {"risk difference": "percentage points", "probability of the higher value": "%"}.get(
         effect.name, e.unit
     )
-    span = with_unit(f"{number(e.low * scale)} to {number(e.high * scale)}", unit)
+    span = with_unit(f"{scaled(e.low, scale)} to {scaled(e.high, scale)}", unit)
     return [f"{said}: a {effect.name} from {span} remains compatible with them."]
 
 

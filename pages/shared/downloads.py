@@ -1,6 +1,6 @@
-"""What a reader can take away: tables as CSV and XLSX, charts as PNG and SVG, made on the click.
+"""What a reader can take away: tables as CSV, XLSX and HTML, charts as PNG and SVG, on the click.
 
-Every table carries its filters, snapshot and units. Cells that a spreadsheet would run as a
+The HTML is a table as journals print it, to be pasted into a text document. Every table carries its filters, snapshot and units. Cells that a spreadsheet would run as a
 formula are neutralised.
 """
 
@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape
 
 import altair as alt
 import polars as pl
@@ -90,6 +91,45 @@ def xlsx_bytes(frame: pl.DataFrame, head: Header) -> bytes:
     return buffer.getvalue()
 
 
+_CELL = "padding:3px 10px;text-align:left;vertical-align:top;font-weight:normal"
+_RULE = "border-bottom:1pt solid black"
+
+
+def html_bytes(frame: pl.DataFrame, head: Header) -> bytes:
+    """Write a table as journals print it: caption above, three rules, notes below.
+
+    Styles stand in the cells, where text processors look for them.
+    """
+    names = "".join(
+        f'<th scope="col" style="{_CELL};border-top:1.5pt solid black;{_RULE};font-weight:bold">'
+        f"{escape(name)}</th>"
+        for name in frame.columns
+    )
+    rows = [
+        [escape("" if cell is None else str(cell)).replace("\n", "<br>") for cell in row]
+        for row in frame.iter_rows()
+    ]
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td style="{_CELL}{";" + _RULE if place == len(rows) else ""}">{cell}</td>'
+            for cell in row
+        )
+        + "</tr>\n"
+        for place, row in enumerate(rows, start=1)
+    )
+    notes = escape(". ".join(head.lines()[1:]))
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(head.title)}</title></head>\n"
+        "<body style=\"font-family:'Times New Roman',serif;font-size:10pt\">\n"
+        f'<p style="margin:0 0 4px"><b>Table.</b> {escape(head.title)}</p>\n'
+        '<table style="border-collapse:collapse;font-size:10pt">\n'
+        f"<thead><tr>{names}</tr></thead>\n<tbody>\n{body}</tbody></table>\n"
+        f'<p style="margin:4px 0 0;font-size:8.5pt">{notes}</p>\n</body></html>\n'
+    ).encode()
+
+
 def png_bytes(chart: alt.TopLevelMixin) -> bytes:
     """Draw a chart as PNG at twice the screen's resolution, on white."""
     return vl_convert.vegalite_to_png(_spec(chart), scale=2)
@@ -107,11 +147,12 @@ def offer(
     title: str,
     filters: Filters | None = None,
     chart: alt.TopLevelMixin | None = None,
+    words: pl.DataFrame | None = None,
 ) -> None:
     """Draw the download menu of a table, and of the chart that shows it.
 
     ``key`` is unique on the page and names the files. A function in place of the table is called
-    on the click only.
+    on the click only. ``words`` is the table as it is printed: with it the menu has HTML too.
     """
 
     def made(write: Callable[[pl.DataFrame, Header], bytes]) -> bytes:
@@ -127,6 +168,16 @@ def offer(
             lambda: made(xlsx_bytes),
         ),
     ]
+    if words is not None:
+        printed = words
+        kinds.append(
+            (
+                "HTML",
+                "html",
+                "text/html",
+                lambda: html_bytes(printed, header(title, filters, printed)),
+            )
+        )
     if chart is not None:
         kinds += [
             ("PNG", "png", "image/png", lambda: png_bytes(chart)),
@@ -139,7 +190,8 @@ def offer(
         for label, ending, mime, make in kinds:
             st.download_button(
                 label, make, f"kerma-{key}.{ending}", mime,
-                key=f"{key}-{ending}", on_click="ignore", help=f"{title} as {label}",
+                key=f"{key}-{ending}", on_click="ignore", help=f"{title} as {label}"
+                + (", to paste into a text document" if label == "HTML" else ""),
             )  # fmt: skip
 
 
