@@ -19,6 +19,7 @@ PAGES: dict[str, list[tuple[str, str]]] = {
     ],
     "Analysis": [
         ("analysis/significance.py", "Significance"),
+        ("analysis/outcomes.py", "Outcomes"),
     ],
     "Data": [
         ("data/health.py", "Data health"),

@@ -1,0 +1,22 @@
+"""Does it help, and is it safe: pain and function, responders, complications, satisfaction."""
+
+from collections.abc import Callable
+
+from pages.analysis import outcome_scores
+from pages.shared import filters, page
+from pages.shared.page import View
+
+SECTIONS: dict[str, tuple[str, Callable[[View], None]]] = {
+    "scores": ("Pain and function", outcome_scores.draw_scores),
+    "responders": ("Responders", outcome_scores.draw_responders),
+}
+
+
+def main() -> None:
+    """Draw the chosen section of the page."""
+    view = page.begin("Outcomes", "Does it help, and is it safe?")
+    names = {key: name for key, (name, _) in SECTIONS.items()}
+    SECTIONS[filters.choose("show", "Show", names)][1](view)
+
+
+main()
