@@ -320,8 +320,8 @@ def balance_table(
 
     Notes
     -----
-    (mean1 − mean2) / √((s1² + s2²)/2), with p (1 − p) as variance of a 0/1 column. ``smd`` is None
-    where a covariate does not vary or a group holds nobody.
+    (mean1 − mean2) / √((s1² + s2²)/2). ``smd`` is None where a covariate does not vary or a group
+    has fewer than two values.
     """
     return tuple(_balance(name, values, first_group, limit) for name, values in covariates.items())
 
@@ -340,7 +340,6 @@ def _smd(values: Any, first_group: Any) -> float:
     x, g = complete_rows(values, first_group)
     one, two = x[g == 1], x[g == 0]
     require(len(one) > 1 and len(two) > 1, "a group has fewer than two values", len(x))
-    binary = bool(np.isin(x, (0, 1)).all())
-    variances = [float(v.var(ddof=0 if binary else 1)) for v in (one, two)]
+    variances = [float(v.var(ddof=1)) for v in (one, two)]
     require(sum(variances) > 0, "the covariate does not vary", len(x))
     return float(one.mean() - two.mean()) / math.sqrt(sum(variances) / 2)

@@ -141,7 +141,7 @@ def test_direct_standardisation_follows_its_weights():
 
 
 def test_balance_is_that_of_r():
-    # R: (mean1 - mean0) / sqrt((var1 + var0) / 2), p (1 - p) for a 0/1 column
+    # R: (mean1 - mean0) / sqrt((var1 + var0) / 2)
     found, expected = inputs_and_results("adjusted_dose")
     ct = np.array([word == "CT" for word in words(found["csv"], "modality")], dtype=float)
     cervical = [float(word == "cervical") for word in words(found["csv"], "level")]
