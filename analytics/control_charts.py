@@ -4,7 +4,7 @@ Limits come from a baseline that stays frozen until a recorded change; dose belo
 its logarithm (pass ``np.log(dose)`` and transform the lines back for display).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -207,8 +207,9 @@ def rebaselined(
     changes: Sequence[int],
     baseline_points: int = 24,
     sigma: Literal["mean_range", "median_range"] = "mean_range",
+    draw: Callable[[Array, tuple[int, int]], Chart | NotComputable] | None = None,
 ) -> Chart | NotComputable:
-    """Chart individual values with a new frozen baseline after each recorded change.
+    """Chart a series with a new frozen baseline after each recorded change.
 
     Parameters
     ----------
@@ -218,6 +219,10 @@ def rebaselined(
         Indices of the first point after each recorded change; the limits before stay as drawn.
     baseline_points
         Points at the start of each phase from which its limits are frozen.
+    sigma
+        Where the standard deviation of an individuals chart comes from.
+    draw
+        Chart of one phase from its values and baseline, e.g. an EWMA; individual values by default.
 
     Returns
     -------
@@ -226,9 +231,14 @@ def rebaselined(
         phase's that has limits.
     """
     x = np.asarray(values, dtype=float)
+
+    def individuals(part: Array, baseline: tuple[int, int]) -> Chart | NotComputable:
+        return xmr(part, baseline, sigma)
+
+    phase = draw or individuals
     edges = sorted({0, x.size, *(int(c) for c in changes if 0 < c < x.size)})
     parts = [
-        (start, stop, xmr(x[start:stop], (0, min(baseline_points, stop - start)), sigma))
+        (start, stop, phase(x[start:stop], (0, min(baseline_points, stop - start))))
         for start, stop in pairwise(edges)
     ]
     drawn = [(start, part) for start, _, part in parts if isinstance(part, Chart)]
@@ -236,8 +246,8 @@ def rebaselined(
         return not_computable("no phase is long enough for limits", x.size)
     last_start, last = drawn[-1]
     return Chart(
-        "XmR",
-        plain(x),
+        last.kind,
+        plain(x) if draw is None else _phase_lines(parts, "points"),
         centre=_phase_lines(parts, "centre"),
         low=_phase_lines(parts, "low"),
         high=_phase_lines(parts, "high"),

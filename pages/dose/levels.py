@@ -16,7 +16,7 @@ from pages.shared.page import View
 from warehouse import local_levels as kept
 from warehouse.procedures import lineage
 from warehouse.reference import effective_dose_coefficients, reference_levels
-from warehouse.settings import settings
+from warehouse.settings import shown
 
 MAY_SAVE = frozenset({"rso", "physicist", "admin"})
 FACILITIES, ROOMS = {"site": "Site"}, {"site": "Site", "room": "Room"}
@@ -91,7 +91,7 @@ def draw_local(
     unit = measure.index.unit
     local = local_levels(cases, unit, tables.band(size))
     mine = {"modality": modality, "size_band": size, "dose_index": measure.name}
-    saved = kept.saved(settings()).filter(pl.col(name) == value for name, value in mine.items())
+    saved = kept.saved(shown()).filter(pl.col(name) == value for name, value in mine.items())
     words = tables.local_words(against_saved(local, saved), unit)
     st.dataframe(
         words, hide_index=True, placeholder=fmt.DASH, height=min(38 + 35 * len(words), 420),
@@ -122,7 +122,7 @@ def save(known: pl.DataFrame, of: dict[str, str], unit: str, view: View, person:
         "snapshot": path.name if path else "",
     }  # fmt: skip
     rows = known.with_columns(**{name: pl.lit(value) for name, value in facts.items()})
-    n = kept.save(settings(), rows, person)
+    n = kept.save(shown(), rows, person)
     st.session_state["levels-saved"] = f"{fmt.plural(n, 'level')} saved for later comparison."
 
 

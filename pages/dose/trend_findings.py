@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from analytics.change_points import BeforeAfter, Segmentation
 from analytics.control_charts import Chart, rebaselined, xmr
@@ -16,6 +18,7 @@ from pages.dose import trend_charts
 from pages.dose.measures import DoseMeasure
 from pages.shared import format as fmt
 from pages.shared.filters import Filters
+from warehouse.procedures import lineage
 from warehouse.reference import reference_levels
 
 #: Below this many cases a month is shown as points and has no part in any verdict.
@@ -27,12 +30,13 @@ MARKS = pl.Schema({"month": pl.Date, "kind": pl.String, "words": pl.String})
 
 @dataclass(frozen=True)
 class Choice:
-    """What the reader looks at: one dose index of one procedure, in one room or all."""
+    """What the reader looks at: one dose index of one procedure, in one room and size or all."""
 
     modality: str
     measure: DoseMeasure
     procedure: str
     room: str | None
+    size_band: str | None = None
 
     def parameters(self) -> dict[str, str | None]:
         """Return the parameters of the ``trends_`` queries."""
@@ -41,12 +45,14 @@ class Choice:
             "dose_index": self.measure.name,
             "procedure": self.procedure,
             "room": self.room,
+            "size_band": self.size_band,
         }
 
     @property
     def words(self) -> str:
         """Say what is shown."""
         where = f", {self.room or 'room not stated'}" if self.room is not None else ""
+        where += f", {self.size_band}" if self.size_band else ""
         return f"{self.measure.label}, {fmt.procedure(self.procedure)}, {self.modality}{where}"
 
 
@@ -104,10 +110,14 @@ def recorded_marks(
 
 
 def references(choice: Choice) -> pl.DataFrame:
-    """Return the reference levels of exactly this modality, procedure and dose index."""
+    """Return the reference levels of this modality, procedure (or its parents) and dose index."""
     levels = reference_levels()
     chosen = choose_benchmarks(
-        levels, choice.modality, [choice.procedure], choice.measure.index.column
+        levels,
+        choice.modality,
+        lineage().get(choice.procedure, [choice.procedure]),
+        choice.measure.index.column,
+        choice.size_band,
     )
     mine = levels.filter(
         pl.col("reference_id").is_in(chosen.reference_ids),
@@ -134,16 +144,22 @@ def control_chart(months: pl.DataFrame, recorded: pl.DataFrame, kind: str) -> Ch
     """Chart the logarithms of the monthly medians against a frozen baseline.
 
     The baseline is the first year where the series is long enough to leave months to judge, else
-    all months; a recorded change begins a new one (XmR).
+    all months; a recorded change begins a new one.
     """
     logs = months["median"].log().fill_null(float("nan")).to_numpy()
     baseline = (0, BASELINE) if len(months) >= LONG_ENOUGH else None
-    if kind == "EWMA":
-        return ewma(logs, baseline=baseline)
     days = months["month"].to_list()
     starts = sorted({_first_month_after(day, days) for day in recorded["month"].to_list()})
     inside = [start for start in starts if 0 < start < len(days)]
+    if kind == "EWMA":
+        if not inside:
+            return ewma(logs, baseline=baseline)
+        return rebaselined(logs, inside, BASELINE, draw=_ewma_phase)
     return rebaselined(logs, inside, BASELINE) if inside else xmr(logs, baseline)
+
+
+def _ewma_phase(values: NDArray[np.float64], baseline: tuple[int, int]) -> Chart | NotComputable:
+    return ewma(values, baseline=baseline)
 
 
 def _first_month_after(day: date, months: list[date]) -> int:

@@ -6,18 +6,22 @@ import polars as pl
 import streamlit as st
 
 from analytics.change_points import Segmentation, before_after, change_points
+from analytics.dose import SIZE_BANDS
 from analytics.results import NotComputable
 from analytics.trend import DoseTrend, dose_trend
-from pages.dose import trend_charts
+from analytics.unit_funnel import dose_funnel
+from pages.dose import trend_changes, trend_charts
 from pages.dose import trend_findings as findings
+from pages.dose import unit_funnels as funnels
 from pages.dose.measures import MEASURES, offered
 from pages.dose.trend_findings import FEW, Choice
-from pages.shared import charts, data, filters, page
+from pages.shared import auth, charts, data, filters, page
 from pages.shared import format as fmt
-from warehouse.protocol_changes import NAME, SCHEMA, ProtocolChangesError, protocol_changes
+from warehouse.protocol_changes import SCHEMA, ProtocolChangesError, protocol_changes
 from warehouse.settings import shown
 
 ALL_ROOMS = "All rooms"
+ALL_SIZES = "All sizes"
 #: A reference level this many times above the highest P75 would flatten the chart.
 FARTHEST_REFERENCE = 4
 CONTROL_NOTES = {
@@ -30,7 +34,7 @@ CONTROL_NOTES = {
     "EWMA": (
         "Weight 0.2 for the newest month, limits at 2.7 standard deviations of the average: it "
         "gathers small lasting shifts. Baseline: the first 12 months (all where fewer than 18 are "
-        "shown). Signal: a point beyond a limit."
+        "shown) or the first 12 after a recorded change. Signal: a point beyond a limit."
     ),
 }
 
@@ -58,9 +62,12 @@ def choose(choices: pl.DataFrame) -> Choice:
             "Room", options, key="in", bind="query-params", width=300,
             format_func=lambda value: value or "Room not stated",
         )  # fmt: skip
+        size = st.selectbox("Size", [ALL_SIZES, *SIZE_BANDS], key="size", bind="query-params",
+                            width=200)  # fmt: skip
     return Choice(
-        modality, MEASURES[name], str(procedure), None if room == ALL_ROOMS else str(room)
-    )
+        modality, MEASURES[name], str(procedure), None if room == ALL_ROOMS else str(room),
+        None if size == ALL_SIZES else str(size),
+    )  # fmt: skip
 
 
 def _forget(key: str, options: Container[str]) -> None:
@@ -89,10 +96,7 @@ def draw_findings(
         effect = before_after(months["month"].to_list(), months["median"].to_numpy(), row["month"])
         st.markdown(f"**Recorded change,** {row['words']}. {findings.effect_words(effect)}")
     if recorded.is_empty():
-        st.caption(
-            "No change of protocol is recorded for this view. Record them in "
-            f"`{NAME}` in the data folder (columns changed_on, what, site, room, procedure_code)."
-        )
+        st.caption("No change of protocol is recorded for this view.")
 
 
 def draw_left_out(months: pl.DataFrame) -> None:
@@ -151,6 +155,30 @@ def draw_control(
     st.caption(CONTROL_NOTES[kind])
 
 
+def draw_funnel(choice: Choice, view: page.View) -> None:
+    """Draw rooms or operators against cases alike, operators by number unless names are asked."""
+    st.subheader("Rooms and operators", anchor=False)
+    units = {"room": "Rooms", "operator": "Operators"}
+    unit = filters.choose("unit", "Funnel of", units)
+    asked = {name: value for name, value in choice.parameters().items() if name != "room"}
+    cells = data.query("funnel_units", view.filters, unit=unit, **asked)
+    if unit == "operator":
+        allowed = bool(auth.person().roles & funnels.MAY_SEE_NAMES)
+        if not (allowed and st.toggle("Show operators by name", key="operator-names")):
+            cells = funnels.mask(cells)
+    found = dose_funnel(cells)
+    if isinstance(found, NotComputable):
+        st.info(f"No funnel: it {found.reason}.")
+        return
+    charts.show(
+        funnels.chart(found, unit.capitalize()), funnels.words_table(found, unit.capitalize()),
+        key="funnel", title=f"{units[unit]}: dose against cases alike", filters=view.filters,
+        alt_text=f"Funnel plot of {units[unit].lower()}: {choice.words}",
+    )  # fmt: skip
+    st.markdown(funnels.words(found, unit))
+    st.caption(funnels.NOTE)
+
+
 def recorded_changes() -> pl.DataFrame:
     """Read the site's recorded changes; a file that cannot be read is told, not hidden."""
     try:
@@ -177,14 +205,14 @@ def main() -> None:
     trend = dose_trend(months["month"].to_list(), months["median"].to_numpy())
     found = change_points(findings.usable(months)["median"].log().to_numpy())
     marks = findings.found_marks(months, found)
-    recorded = findings.recorded_marks(recorded_changes(), choice, months, view.filters)
+    noted = findings.recorded_marks(recorded_changes(), choice, months, view.filters)
     levels = findings.references(choice)
     highest = pl.concat([months["p75"], points["value"]]).max()
     drawn = levels.filter(pl.col("value") <= FARTHEST_REFERENCE * pl.lit(highest))
     log = st.toggle("Log scale", key="log", bind="query-params")
     charts.show(
         trend_charts.course(
-            months, points, drawn, pl.concat([marks, recorded]), choice.measure, log
+            months, points, drawn, pl.concat([marks, noted]), choice.measure, log
         ),
         months, key="course", title=choice.words, filters=view.filters,
         alt_text=f"Monthly median, quartiles and P75: {choice.words}",
@@ -196,8 +224,10 @@ def main() -> None:
     draw_left_out(months)
     draw_references(levels, choice, drawn)
     st.subheader("What the course shows", anchor=False)
-    draw_findings(months, trend, found, marks, recorded)
-    draw_control(months, recorded, choice, view)
+    draw_findings(months, trend, found, marks, noted)
+    trend_changes.draw(choice)
+    draw_control(months, noted, choice, view)
+    draw_funnel(choice, view)
 
 
 main()

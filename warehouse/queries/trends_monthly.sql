@@ -1,5 +1,6 @@
 -- One dose index of one procedure by month, and what it leaves out. Grain: one row per month.
--- Parameters: filters, scope, dose_index, modality, procedure, room (null: all rooms; '' is none).
+-- Parameters: filters, scope, dose_index, modality, procedure, room (null: all rooms; '' is none),
+-- size_band (null: all).
 -- mean_ln is the mean of the natural logarithm, of which the control chart is made.
 with
 -- include: filtered
@@ -14,6 +15,8 @@ chosen as (
     where modality = $modality::varchar
         and coalesce(procedure_code, 'unmapped') = $procedure::varchar
         and ($room::varchar is null or coalesce(room, '') = $room::varchar)
+        and ($size_band::varchar is null
+            or size_band(age_years, weight_kg, bmi) = $size_band::varchar)
 )
 
 select

@@ -1,5 +1,6 @@
 -- The single values of months with few cases, which are shown as points. Grain: procedure.
--- Parameters: filters, scope, dose_index, modality, procedure, room (null: all), few.
+-- Parameters: filters, scope, dose_index, modality, procedure, room (null: all), size_band (null: all),
+-- few.
 with
 -- include: filtered
 ,
@@ -15,6 +16,8 @@ chosen as (
     where modality = $modality::varchar
         and coalesce(procedure_code, 'unmapped') = $procedure::varchar
         and ($room::varchar is null or coalesce(room, '') = $room::varchar)
+        and ($size_band::varchar is null
+            or size_band(age_years, weight_kg, bmi) = $size_band::varchar)
 )
 
 select procedure_id, performed_on, month, value
