@@ -1,349 +1,324 @@
-"""Adjusted effects by regression on cells: records that share group and covariates, counted.
+"""Adjusted effects: logistic regression (Firth when separated) and log-linear regression.
 
-A linear model needs of a cell its size, mean and variance, a logistic one its events: the result is
-that of the rows, whatever their number.
+Design matrices are built from named columns; no formula text is ever evaluated.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
-import polars as pl
 from scipy import special
-from scipy.optimize import brentq
 
-from analytics.guards import FloatArray, UndefinedError, check_level, computable, require
+from analytics.design import Design, binary_outcome, make_design
+from analytics.diagnostic import Diagnostic, diagnostic
+from analytics.discrimination import auc, brier, hosmer_lemeshow, nagelkerke
+from analytics.guards import FloatArray, check_level, computable, require
+from analytics.logistic import Maximum, is_separated, log_likelihood, maximise, profile_bounds
+from analytics.proportions import normal_quantile
 from analytics.results import Estimate, NotComputable, TestResult
 
-STEPS = 100
-LARGEST_LOGIT = 15.0
-FEWEST_EVENTS_PER_TERM = 5.0
+FEW_EVENTS_PER_COVARIATE = 10
+LARGEST_LOG = 700.0
 
 
 @dataclass(frozen=True)
-class Adjustment:
-    """The effect of each other group against the reference, all covariates held equal.
+class Coefficient:
+    """One covariate: its coefficient (log scale), the ratio it stands for, and its test."""
 
-    ``effects`` and ``tests`` go by group. ``notes`` say what a reader must know of the fit.
+    name: str
+    coefficient: Estimate
+    ratio: Estimate
+    standard_error: float
+    test: TestResult
+
+
+@dataclass(frozen=True)
+class LogisticFit:
+    """A logistic model.
+
+    ``separated`` tells that plain maximum likelihood has no finite answer; ``few_events`` that
+    there are fewer than ten events (or non-events) a covariate. ``in_sample`` uses the same data
+    for fitting and judging, threshold ½, and flatters. ``fitted`` are probabilities, shape (n,).
     """
 
-    reference: str
-    effects: dict[str, Estimate | NotComputable]
-    tests: dict[str, TestResult | NotComputable]
-    n: int
-    n_left_out: int
-    covariates: tuple[str, ...]
+    coefficients: tuple[Coefficient, ...]
     method: str
-    notes: tuple[str, ...] = ()
+    n: int
+    events: int
+    left_out: int
+    separated: bool
+    events_per_covariate: float
+    few_events: bool
+    log_likelihood: float
+    aic: float
+    model_test: TestResult
+    nagelkerke: float
+    brier: float
+    auc: Estimate | NotComputable
+    hosmer_lemeshow: TestResult | NotComputable
+    in_sample: Diagnostic | NotComputable
+    fitted: FloatArray
+    covariance: FloatArray
 
-
-@dataclass(frozen=True)
-class Design:
-    """Design of the cells that can be used, shape (cells, terms); ``terms`` names its columns."""
-
-    x: FloatArray
-    terms: tuple[str, ...]
-    cells: pl.DataFrame
-    n_left_out: int
-
-
-def design_of(cells: pl.DataFrame, groups: Sequence[str], covariates: Sequence[str]) -> Design:
-    """Return treatment contrasts of groups and covariates; terms that cells cannot tell are left.
-
-    Parameters
-    ----------
-    cells
-        ``group``, the covariates (text: categories; numbers: linear) and ``n``; a cell with a null
-        among them is left out.
-    groups
-        The first is the reference.
-
-    Raises
-    ------
-    UndefinedError
-        If a group has no record, or the covariates alone tell the groups apart.
-    """
-    wanted = cells.filter(pl.col("group").is_in(list(groups)), pl.col("n") > 0)
-    whole = wanted.drop_nulls(["group", *covariates]).sort("group", *covariates)
-    lost = int(wanted["n"].sum()) - int(whole["n"].sum())
-    present = set(whole["group"])
-    absent = [name for name in groups if name not in present]
-    require(not absent, f"{', '.join(absent)} has no record with every covariate", lost)
-    named = [("(Intercept)", np.ones(whole.height))]
-    for name in covariates:
-        named += _columns(name, whole[name])
-    covariate_x, terms = _independent(named)
-    labels = whole["group"]
-    own = [(f"group: {g}", (labels == g).to_numpy().astype(float)) for g in groups[1:]]
-    x, terms = _independent([*zip(terms, covariate_x.T, strict=True), *own])
-    confused = [name.removeprefix("group: ") for name, _ in own if name not in terms]
-    require(not confused, f"{', '.join(confused)} cannot be told from the covariates", lost)
-    return Design(x, terms, whole, lost)
-
-
-def _columns(name: str, values: pl.Series) -> list[tuple[str, FloatArray]]:
-    """Return a covariate's columns: a number is one, a category all levels but the first."""
-    if values.dtype.is_numeric():
-        return [(name, values.cast(pl.Float64).to_numpy())]
-    text = values.cast(pl.String)
-    levels = sorted(text.unique())
-    return [(f"{name}: {v}", (text == v).to_numpy().astype(float)) for v in levels[1:]]
-
-
-def _independent(named: Sequence[tuple[str, FloatArray]]) -> tuple[FloatArray, tuple[str, ...]]:
-    """Return the columns that add something to those before them."""
-    basis: list[FloatArray] = []
-    kept: list[tuple[str, FloatArray]] = []
-    for name, column in named:
-        rest = column.astype(np.float64)
-        for _ in range(2):
-            for direction in basis:
-                rest = rest - (direction @ rest) * direction
-        size = float(np.linalg.norm(rest))
-        if size > 1e-9 * max(1.0, float(np.linalg.norm(column))):
-            basis.append(rest / size)
-            kept.append((name, column))
-    return np.column_stack([column for _, column in kept]), tuple(name for name, _ in kept)
+    @property
+    def vector(self) -> FloatArray:
+        """Coefficients in order, intercept first."""
+        return np.array([c.coefficient.value for c in self.coefficients])
 
 
 @computable
-def adjusted_linear(
-    cells: pl.DataFrame,
-    groups: Sequence[str],
-    covariates: Sequence[str],
-    log: bool = False,
+def logistic(
+    outcome: Any,
+    covariates: Mapping[str, Any],
+    method: Literal["auto", "ml", "firth"] = "auto",
+    intervals: Literal["wald", "profile"] = "wald",
     level: float = 0.95,
-    unit: str = "",
-) -> Adjustment:
-    """Compare means, or geometric means, of groups at equal covariates by least squares.
+) -> LogisticFit:
+    """Logistic regression with odds ratios.
 
     Parameters
     ----------
-    cells
-        ``group``, covariates, ``n``, ``mean``, ``variance`` (n − 1; null for one value) of the
-        outcome, or of its natural logarithm when ``log``.
-    groups
-        The last is the reference, so that two groups give first minus second, or first over second.
+    outcome
+        0 or 1, shape (n,).
     covariates
-        Names of columns: text is a category, a number enters linearly.
-    unit
-        Of the outcome; ignored when ``log``.
+        Name and values, shape (n,) each; a category as 0/1 columns without its reference. Rows
+        with a gap are left out and counted.
+    method
+        ``auto`` is maximum likelihood, or Firth's where the data are separated.
+    intervals
+        Of maximum likelihood; Firth's are always profile intervals with their likelihood-ratio p.
+    level
+        Confidence level, 0 to 1.
 
     Notes
     -----
-    Standard errors are robust to unequal spread (HC3; MacKinnon & White 1985,
-    10.1016/0304-4076(85)90158-7), intervals Student's t with n − terms degrees of freedom
-    (R: ``lm``, ``sandwich::vcovHC``).
+    R: ``glm(family = binomial)``, ``MASS:::confint.glm`` (its profile is interpolated by a
+    spline, agreement 1e-4), ``logistf::logistf``.
     """
+    design = make_design(outcome, covariates)
+    binary_outcome(design.y)
     check_level(level)
-    reference, *others = [*groups][::-1]
-    d = design_of(cells, [reference, *others], covariates)
-    n = d.cells["n"].cast(pl.Float64).to_numpy()
-    mean = d.cells["mean"].cast(pl.Float64).to_numpy()
-    within = (d.cells["variance"].fill_null(0.0).fill_nan(0.0) * (d.cells["n"] - 1)).to_numpy()
-    total, terms = float(n.sum()), d.x.shape[1]
-    require(bool(np.isfinite(mean).all()), "a mean is not finite", int(total))
-    require(total > terms, "there are not more values than terms", int(total))
-    inverse = np.linalg.inv(d.x.T @ (n[:, None] * d.x))
-    b = inverse @ (d.x.T @ (n * mean))
-    squares = within + n * (mean - d.x @ b) ** 2
-    leverage = np.einsum("ij,jk,ik->i", d.x, inverse, d.x)
-    require(float(squares.sum()) > 1e-24 * float(n @ mean**2), "the values do not vary", int(total))
-    kept = 1 - leverage > 1e-9
-    weight = np.where(kept, squares / np.where(kept, 1 - leverage, 1.0) ** 2, 0.0)
-    covariance = inverse @ (d.x.T @ (weight[:, None] * d.x)) @ inverse
-    df = total - terms
-    method = "log-linear regression, HC3" if log else "linear regression, HC3"
-    critical = float(special.stdtrit(df, (1 + level) / 2))
-    found: dict[str, Estimate | NotComputable] = {}
-    tests: dict[str, TestResult | NotComputable] = {}
-    for other in others[::-1]:
-        place = d.terms.index(f"group: {other}")
-        value, error = float(b[place]), math.sqrt(float(covariance[place, place]))
-        require(error > 0, "the values do not vary", int(total))
-        ends = (value, value - critical * error, value + critical * error)
-        if log:
-            ends = (math.exp(ends[0]), math.exp(ends[1]), math.exp(ends[2]))
-        found[other] = Estimate(*ends, int(total), method, "" if log else unit, level)
-        p = float(2 * special.stdtr(df, -abs(value / error)))
-        tests[other] = TestResult(method, value / error, p, int(total), df=df)
-    return Adjustment(
-        reference, found, tests, int(total), d.n_left_out, tuple(covariates), method
-    )  # fmt: skip
+    plain = _plain(design)
+    separated = plain is None
+    require(method != "ml" or not separated, "the outcome is separated; use Firth's method")
+    firth = method == "firth" or plain is None
+    found = maximise(design.y, design.scaled, True) if firth or plain is None else plain
+    require(found.converged, "the fit does not converge", design.n)
+    profile = firth or intervals == "profile"
+    return _describe(design, found, firth, profile, separated, level)
 
 
-@computable
-def adjusted_logistic(
-    cells: pl.DataFrame,
-    groups: Sequence[str],
-    covariates: Sequence[str],
-    level: float = 0.95,
-) -> Adjustment:
-    """Compare the odds of an event between groups at equal covariates.
+def _plain(design: Design) -> Maximum | None:
+    """Fit by maximum likelihood; None where separation leaves no finite answer."""
+    try:
+        found = maximise(design.y, design.scaled, False)
+    except np.linalg.LinAlgError:
+        return None
+    return None if is_separated(found) else found
 
-    Parameters
-    ----------
-    cells
-        ``group``, covariates, ``n``, ``events``.
-    groups
-        The last is the reference: with two groups the odds ratio is first over second.
 
-    Notes
-    -----
-    Maximum likelihood with Wald intervals (R: ``glm``). Where a group is separated or events are
-    fewer than five a term, Firth's penalised likelihood with profile intervals instead (Firth 1993,
-    10.1093/biomet/80.1.27; R: ``logistf``). An odds ratio is not a risk ratio.
-    """
-    check_level(level)
-    reference, *others = [*groups][::-1]
-    d = design_of(cells, [reference, *others], covariates)
-    n = d.cells["n"].cast(pl.Float64).to_numpy()
-    events = d.cells["events"].cast(pl.Float64).to_numpy()
-    happened, total = float(events.sum()), float(n.sum())
-    require(0 < happened < total, "nobody, or everybody, had the event", int(total))
-    rarer = min(happened, total - happened)
-    b, information, separated = _fit(d.x, events, n, firth=False)
-    notes = ["An odds ratio is not a risk ratio: the rarer the event, the closer they are."]
-    sparse = rarer < FEWEST_EVENTS_PER_TERM * (d.x.shape[1] - 1)
-    if not separated and not sparse:
-        found, tests = _wald(b, information, d, others, int(total), level)
-        method = "logistic regression"
-    else:
-        found, tests = _profiled(d, events, n, others, level)
-        method = "Firth's logistic regression"
-        why = "a combination of covariates has no event, or only events" if separated else (
-            f"{rarer:.0f} events for {d.x.shape[1] - 1} terms are few"
-        )  # fmt: skip
-        notes.append(f"Penalised, because {why}.")
-    return Adjustment(
-        reference, found, tests, int(total), d.n_left_out, tuple(covariates), method, tuple(notes)
+def _describe(
+    design: Design, found: Maximum, firth: bool, profile: bool, separated: bool, level: float
+) -> LogisticFit:
+    """Put coefficients, fit and accuracy together."""
+    y, n = design.y, design.n
+    b = design.back @ found.b
+    covariance = design.back @ found.covariance @ design.back.T
+    fitted = special.expit(design.scaled @ found.b)
+    events = int(y.sum())
+    null = maximise(y, np.ones((n, 1)), firth)
+    chi2 = max(0.0, 2 * (found.log_likelihood - null.log_likelihood))
+    if firth:
+        chi2 = max(0.0, 2 * (found.log_likelihood - _held_null(design)))
+    df = len(b) - 1
+    plain = log_likelihood(y, design.scaled, found.b, False)
+    without = log_likelihood(y, np.ones((n, 1)), np.array([special.logit(events / n)]), False)
+    per_covariate = min(events, n - events) / max(1, df)
+    method = "Firth logistic regression" if firth else "logistic regression"
+    p = float(special.chdtrc(df, chi2)) if df else 1.0
+    positive = fitted >= 0.5
+    return LogisticFit(
+        coefficients=_coefficients(design, found, b, covariance, firth, profile, level),
+        method=method,
+        n=n,
+        events=events,
+        left_out=design.left_out,
+        separated=separated,
+        events_per_covariate=per_covariate,
+        few_events=per_covariate < FEW_EVENTS_PER_COVARIATE,
+        log_likelihood=plain,
+        aic=2 * len(b) - 2 * plain,
+        model_test=TestResult("likelihood ratio", chi2, p, n, float(df)),
+        nagelkerke=nagelkerke(plain, without, n),
+        brier=brier(y, fitted),
+        auc=auc(y, fitted, level),
+        hosmer_lemeshow=hosmer_lemeshow(y, fitted),
+        in_sample=confusion(y, positive, level),
+        fitted=fitted,
+        covariance=covariance,
     )
 
 
-def _fit(
-    x: FloatArray,
-    events: FloatArray,
-    n: FloatArray,
+def _held_null(design: Design) -> float:
+    """Return Firth's penalised likelihood with all slopes held at 0, penalty of the whole model."""
+    y, x = design.y, design.scaled
+
+    def height(intercept: float) -> float:
+        b = np.zeros(x.shape[1])
+        b[0] = intercept
+        return log_likelihood(y, x, b, True)
+
+    from scipy.optimize import minimize_scalar
+
+    centre = float(special.logit((y.sum() + 0.5) / (len(y) + 1)))
+    found = minimize_scalar(lambda t: -height(t), bracket=(centre - 0.5, centre + 0.5), tol=1e-12)
+    return -float(found.fun)
+
+
+def confusion(y: FloatArray, positive: Any, level: float) -> Diagnostic | NotComputable:
+    """Return accuracy measures of a yes/no prediction."""
+    ill = y == 1
+    tp, fp = int((positive & ill).sum()), int((positive & ~ill).sum())
+    return diagnostic(tp, fp, int(ill.sum()) - tp, int((~ill).sum()) - fp, level)
+
+
+def _coefficients(
+    design: Design,
+    found: Maximum,
+    b: FloatArray,
+    covariance: FloatArray,
     firth: bool,
-    fixed: tuple[int, float] | None = None,
-) -> tuple[FloatArray, FloatArray, bool]:
-    """Return coefficients, information and whether the likelihood has no maximum.
+    profile: bool,
+    level: float,
+) -> tuple[Coefficient, ...]:
+    """Return each covariate with interval and test."""
+    shown, half = [], normal_quantile(level)
+    drop = half * half / 2
+    raw = Maximum(b, covariance, found.log_likelihood, True)
+    for i, name in enumerate(design.names):
+        error = math.sqrt(covariance[i, i])
+        low, high = b[i] - half * error, b[i] + half * error
+        if profile and i == 0:
+            penalty = log_likelihood(design.y, design.x, b, firth)
+            at = Maximum(b, covariance, penalty, True)
+            low, high = profile_bounds(design.y, design.x, at, 0, firth, drop)
+        elif profile:
+            scale = design.back[i, i]
+            bounds = profile_bounds(design.y, design.scaled, found, i, firth, drop)
+            low, high = bounds[0] * scale, bounds[1] * scale
+        test = (
+            _held_test(design, raw, found, i, name) if firth else _wald_test(b[i], error, design.n)
+        )
+        kind = "profile likelihood" if profile else "Wald"
+        estimate = Estimate(float(b[i]), float(low), float(high), design.n, kind, level=level)
+        shown.append(Coefficient(name, estimate, exponential(estimate), error, test))
+    return tuple(shown)
 
-    Newton steps, halved until the (penalised) likelihood rises; ``fixed`` holds one coefficient.
+
+def _wald_test(b: float, error: float, n: int) -> TestResult:
+    z = float(b / error)
+    return TestResult("Wald z", z, 2 * float(special.ndtr(-abs(z))), n)
+
+
+def _held_test(design: Design, raw: Maximum, found: Maximum, place: int, name: str) -> TestResult:
+    """Test one coefficient of a Firth model by the penalised likelihood ratio."""
+    if place == 0:
+        start, x = raw.b.copy(), design.x
+        peak = log_likelihood(design.y, x, raw.b, True)
+    else:
+        start, x, peak = found.b.copy(), design.scaled, found.log_likelihood
+    start[place] = 0.0
+    without = maximise(design.y, x, True, start, place)
+    chi2 = max(0.0, 2 * (peak - without.log_likelihood))
+    p = float(special.chdtrc(1, chi2))
+    return TestResult(f"penalised likelihood ratio, {name}", chi2, p, design.n, 1.0)
+
+
+def exponential(estimate: Estimate) -> Estimate:
+    """Turn a coefficient into a ratio."""
+
+    def ratio(value: float | None) -> float | None:
+        if value is None:
+            return None
+        return math.exp(value) if value < LARGEST_LOG else math.inf
+
+    value = ratio(estimate.value)
+    return Estimate(
+        math.nan if value is None else value,
+        ratio(estimate.low),
+        ratio(estimate.high),
+        estimate.n,
+        estimate.method,
+        level=estimate.level,
+    )
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """A linear model of the outcome or its logarithm with HC3 errors.
+
+    With the logarithm each ``ratio`` is the ratio of geometric means per unit of the covariate.
     """
-    b: FloatArray = np.zeros(x.shape[1])
-    free = np.ones(x.shape[1], dtype=bool)
-    if fixed is not None:
-        free[fixed[0]], b[fixed[0]] = False, fixed[1]
-    current = _likelihood(x, events, n, b, firth)
-    for _ in range(STEPS):
-        p = special.expit(x @ b)
-        weight = n * p * (1 - p)
-        information = x.T @ (weight[:, None] * x)
-        score = events - n * p
-        if firth:
-            inverse = np.linalg.inv(information)
-            leverage = weight * np.einsum("ij,jk,ik->i", x, inverse, x)
-            score = score + leverage * (0.5 - p)
-        step = np.zeros_like(b)
-        part = information[np.ix_(free, free)]
-        try:
-            step[free] = np.linalg.solve(part, (x.T @ score)[free])
-        except np.linalg.LinAlgError:
-            return b, information, True
-        step *= min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-300))
-        step = _halved(lambda at: _likelihood(x, events, n, at, firth), b, step, current)
-        b, before = b + step, current
-        current = _likelihood(x, events, n, b, firth)
-        gained = current - before
-        if not firth and float(np.abs(x @ b).max()) > LARGEST_LOGIT:
-            return b, information, True
-        if float(np.abs(step).max()) < 1e-10 or abs(gained) < 1e-14 * max(1.0, abs(current)):
-            break
-    p = special.expit(x @ b)
-    weight = n * p * (1 - p)
-    return b, x.T @ (weight[:, None] * x), False
+
+    coefficients: tuple[Coefficient, ...]
+    method: str
+    n: int
+    left_out: int
+    r2: float
+    residual_sd: float
+    log_scale: bool
 
 
-def _halved(
-    likelihood: Callable[[FloatArray], float], b: FloatArray, step: FloatArray, current: float
-) -> FloatArray:
-    """Halve a step until the likelihood does not fall."""
-    for _ in range(30):
-        if likelihood(b + step) >= current - 1e-12:
-            break
-        step = step / 2
-    return step
+@computable
+def log_linear(
+    outcome: Any, covariates: Mapping[str, Any], log: bool = True, level: float = 0.95
+) -> LinearFit:
+    """Regress the logarithm of a positive outcome (dose, minutes) on covariates.
 
+    Parameters
+    ----------
+    outcome
+        Positive values of one unit, shape (n,); any values with ``log=False``.
+    covariates
+        As in ``logistic``.
+    level
+        Confidence level, 0 to 1; intervals by t with n − p degrees of freedom.
 
-def _likelihood(
-    x: FloatArray, events: FloatArray, n: FloatArray, b: FloatArray, firth: bool
-) -> float:
-    """Return the (penalised) log-likelihood."""
-    eta = x @ b
-    plain = float((events * eta - n * np.logaddexp(0, eta)).sum())
-    if not firth:
-        return plain
-    p = special.expit(eta)
-    information = x.T @ ((n * p * (1 - p))[:, None] * x)
-    sign, log_determinant = np.linalg.slogdet(information)
-    return plain + 0.5 * float(log_determinant) if sign > 0 else -math.inf
-
-
-def _wald(
-    b: FloatArray, information: FloatArray, d: Design, others: Sequence[str], n: int, level: float
-) -> tuple[dict[str, Estimate | NotComputable], dict[str, TestResult | NotComputable]]:
-    """Return odds ratios with Wald intervals and tests."""
-    covariance = np.linalg.inv(information)
-    z = float(special.ndtri((1 + level) / 2))
-    found: dict[str, Estimate | NotComputable] = {}
-    tests: dict[str, TestResult | NotComputable] = {}
-    for other in [*others][::-1]:
-        place = d.terms.index(f"group: {other}")
-        value, error = float(b[place]), math.sqrt(float(covariance[place, place]))
-        low, high = math.exp(value - z * error), math.exp(value + z * error)
-        found[other] = Estimate(
-            math.exp(value), low, high, n, "logistic regression, Wald", "", level
-        )
-        p = float(2 * special.ndtr(-abs(value / error)))
-        tests[other] = TestResult("logistic regression, Wald", value / error, p, n)
-    return found, tests
-
-
-def _profiled(
-    d: Design, events: FloatArray, n: FloatArray, others: Sequence[str], level: float
-) -> tuple[dict[str, Estimate | NotComputable], dict[str, TestResult | NotComputable]]:
-    """Return penalised odds ratios with profile intervals and likelihood-ratio tests."""
-    b, _, _ = _fit(d.x, events, n, firth=True)
-    best = _likelihood(d.x, events, n, b, firth=True)
-    cut = float(special.chdtri(1, 1 - level))
-    total, method = int(n.sum()), "Firth, profile likelihood"
-    found: dict[str, Estimate | NotComputable] = {}
-    tests: dict[str, TestResult | NotComputable] = {}
-    for other in [*others][::-1]:
-        place = d.terms.index(f"group: {other}")
-        value = float(b[place])
-
-        def drop(at: float, place: int = place) -> float:
-            held, _, _ = _fit(d.x, events, n, firth=True, fixed=(place, at))
-            return 2 * (best - _likelihood(d.x, events, n, held, firth=True))
-
-        low, high = (_profile_end(drop, value, cut, side) for side in (-1, 1))
-        found[other] = Estimate(
-            math.exp(value), math.exp(low), math.exp(high), total, method, "", level
-        )
-        chi2 = max(0.0, drop(0.0))
-        tests[other] = TestResult(method, chi2, float(special.chdtrc(1, chi2)), total, df=1.0)
-    return found, tests
-
-
-def _profile_end(drop: Callable[[float], float], value: float, cut: float, side: int) -> float:
-    """Return where the profile has dropped by the cut, below (−1) or above (1) the maximum."""
-    reach = 0.5
-    while drop(value + side * reach) < cut:
-        reach *= 2
-        if reach > 500:
-            raise UndefinedError("the profile likelihood has no end")
-    found = brentq(lambda at: drop(value + side * at) - cut, 0.0, reach, xtol=1e-9)
-    return value + side * float(found)  # pyright: ignore[reportArgumentType]
+    Notes
+    -----
+    Errors HC3 (MacKinnon & White 1985, 10.1016/0304-4076(85)90158-7), valid for unequal spread. R:
+    ``lm(log(y) ~ x)``, ``sandwich::vcovHC(type = "HC3")``.
+    """
+    design = make_design(outcome, covariates)
+    if log:
+        low = int((design.y <= 0).sum())
+        require(low == 0, f"{low} values are zero or negative and have no logarithm", design.n)
+    y, x, n = np.log(design.y) if log else design.y, design.scaled, design.n
+    df = n - x.shape[1]
+    inverse = np.linalg.inv(x.T @ x)
+    scaled_b = inverse @ (x.T @ y)
+    residual = y - x @ scaled_b
+    total = float(((y - y.mean()) ** 2).sum())
+    require(total > 0, "the outcome has the same value in all rows", n)
+    require(float(residual @ residual) > 1e-20 * total, "the covariates predict exactly", n)
+    leverage = np.einsum("ij,jk,ik->i", x, inverse, x, optimize=True)
+    alone = int((leverage > 1 - 1e-9).sum())
+    require(alone == 0, f"{alone} rows determine a covariate alone", n)
+    weighted = x * (residual / (1 - leverage))[:, None]
+    covariance = design.back @ (inverse @ (weighted.T @ weighted) @ inverse) @ design.back.T
+    b, t = design.back @ scaled_b, float(special.stdtrit(df, 1 - (1 - check_level(level)) / 2))
+    shown = []
+    for name, value, variance in zip(design.names, b, np.diag(covariance), strict=True):
+        error = math.sqrt(variance)
+        ends = float(value - t * error), float(value + t * error)
+        estimate = Estimate(float(value), *ends, n, "HC3, t", level=level)
+        statistic = float(value / error)
+        p = 2 * float(special.stdtr(df, -abs(statistic)))
+        test = TestResult("t, HC3", statistic, p, n, float(df))
+        shown.append(Coefficient(name, estimate, exponential(estimate), error, test))
+    squares = float(residual @ residual)
+    name = "log-linear regression, HC3" if log else "linear regression, HC3"
+    r2, sd = 1 - squares / total, math.sqrt(squares / df)
+    return LinearFit(tuple(shown), name, n, design.left_out, r2, sd, log)
