@@ -41,7 +41,8 @@ def compare_paired(
     ----------
     frame
         Columns ``subject``, ``time``, ``value`` and, to compare groups, ``group``; one row a
-        visit. A column ``baseline`` adjusts the groups for it.
+        visit. A column ``baseline`` adjusts the groups for it; ``count`` says how many subjects
+        have these same visits, so that many cost what their patterns cost.
     times
         In order; of appearance when left out. A change is later minus earlier.
     groups
@@ -117,9 +118,11 @@ def _visits(frame: pl.DataFrame, times: Sequence[str] | None) -> tuple[pl.DataFr
     dtype = frame.schema["value"]
     numeric = dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
     require(numeric, f"the values are {dtype}, not numbers", frame.height)
+    counted = pl.col("count") if "count" in frame.columns else pl.lit(1)
     visits = frame.with_columns(
         pl.col("subject", "time").cast(pl.String),
         pl.col("value").cast(pl.Float64).fill_nan(None),
+        count=counted.cast(pl.Int64),
     ).drop_nulls(["subject", "time"])
     order = visits["time"].unique(maintain_order=True).to_list() if times is None else list(times)
     visits = visits.filter(pl.col("time").is_in(order))
@@ -145,7 +148,8 @@ def _summaries(
         part = visits if group is None else visits.filter(pl.col("group") == group)
         for time in order:
             label = time if group is None else f"{group}, {time}"
-            counts[label] = tally(part.filter(pl.col("time") == time)["value"].to_numpy())
+            at = part.filter(pl.col("time") == time)
+            counts[label] = tally(at["value"].to_numpy(), at["count"].to_numpy())
     return summaries(counts, kind, unit, level)
 
 
@@ -158,13 +162,15 @@ def _within(
     adjustment: str,
 ) -> Comparison:
     """Compare times within patients who have a value at every one."""
-    wide = visits.pivot("time", index="subject", values="value")
+    wide = visits.pivot("time", index=["subject", "count"], values="value")
+    n = int(wide["count"].sum())
     absent = [time for time in order if time not in wide.columns]
-    require(not absent, f"nobody has a value at {', '.join(absent)}", wide.height)
-    complete = wide.drop_nulls(order)
-    left = wide.height - complete.height
+    require(not absent, f"nobody has a value at {', '.join(absent)}", n)
+    patterns = wide.drop_nulls(order)
+    complete = patterns[np.repeat(np.arange(patterns.height), patterns["count"].to_numpy())]
+    left = n - complete.height
     out = (LeftOut("patients", left, "no value at one of the times"),) if left else ()
-    found = f"{complete.height} of {wide.height} patients have a value at every time"
+    found = f"{complete.height} of {n} patients have a value at every time"
     blank = replace(blank, left_out=out, checks=(Check("complete patients", found),))
     if blank.kind == "binary":
         return _answers(blank, complete.select(order), level)

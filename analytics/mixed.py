@@ -53,11 +53,16 @@ class Subjects:
 
     place: NDArray[np.int64]
     sizes: NDArray[np.int64]
+    copies: FloatArray
 
 
 @computable
 def random_intercept(
-    y: Any, design: Any, subject: Sequence[Any], names: Sequence[str] | None = None
+    y: Any,
+    design: Any,
+    subject: Sequence[Any],
+    names: Sequence[str] | None = None,
+    copies: Any = None,
 ) -> MixedFit:
     """Fit y = design · b + intercept of the subject + error.
 
@@ -68,13 +73,16 @@ def random_intercept(
     y, design, subject
         Outcome, shape (n,); fixed effects including the intercept, shape (n, p); who each row
         belongs to, shape (n,). Rows with a missing number are left out.
+    copies
+        How many subjects have the values of this row's subject, shape (n,); one when left out.
     """
+    each = np.ones(len(subject)) if copies is None else copies
     labels = np.unique(np.asarray([str(s) for s in subject]), return_inverse=True)[1]
-    outcome, x, place = complete_rows(y, design, labels)
-    n, p = x.shape
-    _, place = np.unique(place, return_inverse=True)
-    subjects = Subjects(place, np.bincount(place))
-    m = len(subjects.sizes)
+    outcome, x, place, each = complete_rows(y, design, labels, each)
+    n, p = int(each.sum()), x.shape[1]
+    _, first, place = np.unique(place, return_index=True, return_inverse=True)
+    subjects = Subjects(place, np.bincount(place), each[first])
+    m = int(subjects.copies.sum())
     require(n > p, "there are not more values than effects", n)
     require(m >= 2 and m < n, "no subject has several values, or there is only one subject", n)
     require(int(np.linalg.matrix_rank(x)) == p, "effects cannot be told apart", n)
@@ -108,22 +116,23 @@ def _profile(
     y: FloatArray, x: FloatArray, subjects: Subjects, ratio: float
 ) -> tuple[float, FloatArray, FloatArray, float]:
     """Return restricted log-likelihood, coefficients, (X'V⁻¹X)⁻¹ and error variance."""
-    n, p = x.shape
-    weight = ratio / (1 + subjects.sizes * ratio)
+    each = subjects.copies[subjects.place]
+    n, p = float(each.sum()), x.shape[1]
+    weight = subjects.copies * ratio / (1 + subjects.sizes * ratio)
     sums_x = np.zeros((len(subjects.sizes), p))
     np.add.at(sums_x, subjects.place, x)
     sums_y = np.bincount(subjects.place, weights=y)
-    gram = x.T @ x - (sums_x * weight[:, None]).T @ sums_x
-    moment = x.T @ y - (sums_x * weight[:, None]).T @ sums_y
+    gram = x.T @ (each[:, None] * x) - (sums_x * weight[:, None]).T @ sums_x
+    moment = x.T @ (each * y) - (sums_x * weight[:, None]).T @ sums_y
     b: FloatArray = np.linalg.solve(gram, moment).astype(np.float64)
     inverse: FloatArray = np.linalg.inv(gram).astype(np.float64)
     rest = y - x @ b
     sums_rest = np.bincount(subjects.place, weights=rest)
-    squares = float(rest @ rest - (weight * sums_rest) @ sums_rest)
+    squares = float(each @ rest**2 - (weight * sums_rest) @ sums_rest)
     variance = squares / (n - p)
     if variance <= 0:
         return -math.inf, b, inverse, 0.0
-    log_determinant = float(np.log1p(subjects.sizes * ratio).sum())
+    log_determinant = float(subjects.copies @ np.log1p(subjects.sizes * ratio))
     log_information = float(np.linalg.slogdet(gram)[1])
     likelihood = -0.5 * (
         (n - p) * (math.log(2 * math.pi * variance) + 1) + log_determinant + log_information
@@ -160,7 +169,8 @@ def repeated_measures(
     ----------
     frame
         Columns ``subject``, ``group``, ``time``, ``value`` and, to adjust for it, ``baseline``
-        (same unit); one row a visit. Visits that did not take place are simply absent.
+        (same unit); one row a visit. Visits that did not take place are simply absent. ``count``:
+        how many subjects have these same visits.
     groups, times
         In order; the first group and time are the reference of the coefficients.
 
@@ -171,7 +181,8 @@ def repeated_measures(
     """
     columns = ["subject", "group", "time", "value"]
     adjusted = "baseline" in frame.columns
-    wanted = frame.select(*columns, *(["baseline"] if adjusted else []))
+    counted = pl.col("count") if "count" in frame.columns else pl.lit(1).alias("count")
+    wanted = frame.select(*columns, counted, *(["baseline"] if adjusted else []))
     rows = wanted.with_columns(pl.col("value").cast(pl.Float64).fill_nan(None)).drop_nulls()
     rows = rows.filter(pl.col("group").is_in(list(groups)), pl.col("time").is_in(list(times)))
     seen = set(rows.select("group", "time").unique().iter_rows())
@@ -179,7 +190,9 @@ def repeated_measures(
     require(len(groups) >= 2 and len(times) >= 2, "there are fewer than two groups or times")
     require(not gaps, f"nobody has a value in {', '.join(gaps)}", rows.height)
     design, names = _design(rows, groups, times, adjusted)
-    fit = random_intercept(rows["value"].to_numpy(), design, rows["subject"].to_list(), names)
+    fit = random_intercept(
+        rows["value"].to_numpy(), design, rows["subject"].to_list(), names, rows["count"].to_numpy()
+    )
     require(isinstance(fit, MixedFit), getattr(fit, "reason", "").split("because ")[-1])
     assert isinstance(fit, MixedFit)
     df = float(fit.n_subjects - len(groups))
@@ -194,7 +207,7 @@ def repeated_measures(
         tuple(effect for effect, _ in contrasts),
         tuple(test for _, test in contrasts),
         _interaction(fit, names, df),
-        frame.height - rows.height,
+        int(wanted["count"].sum()) - int(rows["count"].sum()),
     )
 
 

@@ -1,8 +1,7 @@
 """The programs that are offered give the p-value that is shown."""
 
 import re
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -64,16 +63,71 @@ for n_times, tolerance in ((2, 0.02), (3, 1e-6)):
     CASES[f"paired, {shown.method}"] = (shown, data, tolerance)
 
 
+def answers(n_times: int, n: int) -> pl.DataFrame:
+    chances = RNG.uniform(0.1, 0.9, n)
+    return pl.DataFrame(
+        [
+            {"subject": str(s), "time": f"t{t}", "value": float(RNG.binomial(1, c * (1 - 0.2 * t)))}
+            for t in range(n_times)
+            for s, c in enumerate(chances)
+        ]
+    )
+
+
+def followed(baseline: bool) -> pl.DataFrame:
+    frame = visits(3).with_columns(
+        group=pl.when(pl.col("subject").cast(pl.Int64) % 2 == 0)
+        .then(pl.lit("CT"))
+        .otherwise(pl.lit("fluoroscopy")),
+        baseline=pl.lit(RNG.uniform(4, 9, 120)).implode().explode(),
+        count=1 + pl.col("subject").cast(pl.Int64) % 3,
+        value=pl.col("value") + pl.col("subject").cast(pl.Int64) % 7,
+    )
+    own = pl.col("baseline").first().over("subject").round(1)
+    return frame.with_columns(own) if baseline else frame.drop("baseline")
+
+
+for n_times, n in ((2, 60), (2, 8), (3, 60)):
+    data = answers(n_times, n)
+    shown = compare_paired(data, "binary", "Relief")
+    CASES[f"answers, {shown.method}"] = (shown, data, 1e-6)
+for baseline in (False, True):
+    data = followed(baseline)
+    shown = compare_paired(data, "score", "Pain", groups=["CT", "fluoroscopy"])
+    CASES[f"groups over time, baseline {baseline}"] = (shown, data, 1e-3)
+for sizes in ((12, 30), (12, 30, 20)):
+    data = pl.DataFrame(
+        {
+            "group": ['CT "low"', "fluoroscopy", "third"][: len(sizes)],
+            "value": sizes,
+            "exposure": [100.0, 150.0, 120.0][: len(sizes)],
+        }
+    )
+    shown = compare(data, "rate", "Falls", "per case")
+    CASES[f"rates, {shown.method}"] = (shown, data, 1e-6)
+for n, tolerance in ((150, 1e-6), (8, 0.01)):
+    data = (
+        pl.concat(
+            pl.DataFrame({"group": g, "value": RNG.choice(["x", "y", "z"], n, p=p).tolist()})
+            for g, p in (('CT "low"', [0.5, 0.3, 0.2]), ("fluoroscopy", [0.3, 0.3, 0.4]))
+        )
+        .group_by("group", "value")
+        .agg(count=pl.len())
+    )
+    shown = compare(data, "nominal", "Access")
+    CASES[f"categories, {shown.method}"] = (shown, data, tolerance)
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_the_python_program_repeats_p(name, tmp_path: Path):
+def test_the_python_program_repeats_p(name, tmp_path: Path, monkeypatch, capsys):
     comparison, data, tolerance = CASES[name]
     program = python_code(comparison)
     assert program is not None and comparison.p_value is not None
     data.write_csv(tmp_path / "values.csv")
     (tmp_path / "repeat.py").write_text(program, encoding="utf-8")
-    said = subprocess.run(
-        [sys.executable, "repeat.py"], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("repeat.py")
+    said = capsys.readouterr().out
     found = re.search(r"^p (.+)$", said, re.MULTILINE)
     assert found is not None
     assert float(found[1]) == pytest.approx(comparison.p_value, rel=1e-6, abs=tolerance)

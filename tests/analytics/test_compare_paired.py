@@ -84,6 +84,35 @@ def test_groups_over_time_keep_missing_visits():
     assert found.left_out[0].n == frame["value"].null_count()
 
 
+def test_counted_patterns_give_what_visits_give():
+    rng = np.random.default_rng(3)
+    rows = pl.DataFrame(
+        {
+            "group": rng.choice(["CT", "fluoroscopy"], 300),
+            "t0": rng.integers(4, 9, 300).astype(float),
+            "t1": rng.integers(0, 6, 300).astype(float),
+            "t2": [None if v > 4 else float(v) for v in rng.integers(0, 6, 300)],
+        }
+    )
+    patterns = rows.group_by(rows.columns).agg(count=pl.len())
+    long = [
+        frame.with_row_index("subject").unpivot(
+            ["t0", "t1", "t2"], index=[c for c in frame.columns if c[0] != "t"] + ["subject"],
+            variable_name="time",
+        )
+        for frame in (rows, patterns)
+    ]  # fmt: skip
+    for groups in (None, ["CT", "fluoroscopy"]):
+        by_rows, by_counts = (
+            compare_paired(frame, "score", "Pain", groups=groups) for frame in long
+        )
+        assert isinstance(by_rows.test, TestResult) and isinstance(by_counts.test, TestResult)
+        assert by_counts.test.statistic == pytest.approx(by_rows.test.statistic, rel=1e-6)
+        assert by_counts.left_out == by_rows.left_out and by_counts.checks == by_rows.checks
+        for one, other in zip(by_rows.pairs, by_counts.pairs, strict=True):
+            assert other.test.p_value == pytest.approx(one.test.p_value, rel=1e-6)
+
+
 def test_incomplete_patients_are_counted():
     data = visits({"a": [1, 2, 3, None, 5, 6.0], "b": [2, 4, 4, 5, None, 9.0]})
     found = compare_paired(data, "score", "Pain")
