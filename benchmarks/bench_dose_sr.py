@@ -86,7 +86,7 @@ def by_kerma(paths: list[Path], work: Path, cores: int) -> tuple[float, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--copies", type=int, default=40)
+    parser.add_argument("--copies", type=int, default=12)
     asked = parser.parse_args([] if sys.argv[0].endswith("__main__.py") else None)
     if not SAMPLES.exists():
         sys.exit("the sample reports are not here")

@@ -193,3 +193,8 @@ def test_an_export_and_the_reports_themselves_count_once(tmp_path: Path) -> None
     assert {236.09, 116.61, 415.82} <= {v for (v,) in ct}
     assert len(ct) == 14  # 15 rows, of which two are one study
     assert sorted(rf) == [(0.0133,), (2.4126,)]
+
+
+def test_an_institution_that_the_settings_map_is_of_its_site(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "x.xlsx", study())
+    assert row(read(path, tmp_path, sites={"clinic; north": "n1"}))["site"] == "n1"
