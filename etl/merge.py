@@ -12,6 +12,11 @@ from etl.ledger import Counts, FileResult, count_reasons
 from etl.publish import BrokenPromiseError, one_row, run_sql
 from etl.staging import Staged
 
+#: No name was given a code by a person.
+NO_NAMES = pl.DataFrame(
+    schema=dict.fromkeys(("name", "procedure_code", "procedure_family", "region"), pl.String)
+)
+
 
 class Merge:
     """One run's merge; what it touched is finished and checked at the end."""
@@ -59,9 +64,15 @@ class Merge:
         self._merged(staged, 0, 1)
         return result
 
-    def finish(self) -> None:
-        """Derive the tables that follow from procedure, and the marts."""
+    def finish(self, confirmed: pl.DataFrame = NO_NAMES) -> bool:
+        """Derive the tables that follow from procedure; say whether names took another code.
+
+        ``confirmed`` has the names that people gave a code: name, procedure_code,
+        procedure_family, region.
+        """
         run_sql(self.con, "write/flag_reused")
+        with self._given(confirmed_input=confirmed):
+            (renamed,) = one_row(self.con, "write/confirmed_names")
         scope = "write/changed_some" if self.base else "write/changed_all"
         run_sql(self.con, scope, base=self.base)
         run_sql(self.con, "write/derive")
@@ -71,6 +82,7 @@ class Merge:
         suggested = pl.concat([empty, *(f.select("name", "suggestions") for f in frames)])
         with self._given(unmapped_input=suggested):
             run_sql(self.con, "write/unmapped")
+        return renamed > 0
 
     def check(self) -> None:
         """Raise BrokenPromiseError unless the copy is fit for publication."""

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
+
 from etl import marts
 from etl.ahead import Group, One, Outcome, Reading, opened
 from etl.alerts import find as find_alerts
@@ -31,6 +33,8 @@ from etl.publish import (
     work_on,
 )
 from etl.staging import SourceFile, Staged
+from warehouse.confirmed_names import confirmed_names
+from warehouse.procedures import procedures
 from warehouse.settings import Settings
 
 #: Dose reports are small: this many are merged together.
@@ -102,9 +106,9 @@ class _Run:
                 compare_key(con, key)
         seen = Seen(self.settings.data_dir / "state" / "seen.json")
         new = self._find(seen)
-        older = self._is_older()
-        if new or older:
-            self._load(new, key, older)
+        due = self._is_older() or self._names_wait()
+        if new or due:
+            self._load(new, key, due)
         elif problems and self.base is not None and not self.asked.dry_run:
             point_to(self.base)
         if self.result.snapshot is None and self.base is not None:
@@ -165,16 +169,37 @@ class _Run:
         with reading(self.base) as con:
             return one_row(con, "write/version")[0] < latest_version()
 
-    def _load(self, new: Sequence[Found], key: bytes, older: bool) -> None:
+    def _names_wait(self) -> bool:
+        """Say whether a person gave a code to a name that past procedures have."""
+        confirmed = self._confirmed()
+        if self.base is None or confirmed.is_empty() or self._is_older():
+            return False
+        with reading(self.base) as con:
+            (waiting,) = one_row(
+                con,
+                "write/names_waiting",
+                names=confirmed["name"].to_list(),
+                codes=confirmed["procedure_code"].to_list(),
+            )
+        return waiting > 0
+
+    def _confirmed(self) -> pl.DataFrame:
+        """Return the names that people gave a code, with what follows from the code."""
+        known = procedures().select(
+            procedure_code="code", procedure_family="family", region="region"
+        )
+        return confirmed_names(self.settings).join(known, on="procedure_code")
+
+    def _load(self, new: Sequence[Found], key: bytes, due: bool) -> None:
         """Stage and merge files into a migrated copy; publish it if it says anything new."""
         with work_on(self.settings, self.result.run_id, self.base, key) as work:
             merge = Merge(work.con, self.result.run_id, work.folder)
             self._merge_all(new, work, merge, key)
             entered = ("loaded", "partly", "refused")
-            if not older and not any(file.status in entered for file in self.result.files):
+            if not due and not any(file.status in entered for file in self.result.files):
                 return
             self.log("derive")
-            merge.finish()
+            renamed = merge.finish(self._confirmed())
             run_sql(
                 work.con,
                 "write/run_done",
@@ -186,7 +211,7 @@ class _Run:
                 message="; ".join(self.result.warnings) or None,
             )
             self.log("marts")
-            anew = merge.base == 0 or merge.absorbed > 0 or work.migrated
+            anew = merge.base == 0 or merge.absorbed > 0 or work.migrated or renamed
             marts.make(work.con, merge.base, anew)
             self.log("check")
             merge.check()

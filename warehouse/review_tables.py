@@ -208,6 +208,16 @@ local_level = Table(
 )  # fmt: skip
 
 
+# one row per procedure name that a person gave a code; of several for one name the latest stands
+confirmed_name = Table(
+    "confirmed_name", metadata, _id(),
+    Column("name", sa.Text, nullable=False),
+    Column("procedure_code", sa.Text, nullable=False),
+    Column("person", sa.Text, nullable=False),
+    _at("confirmed_at"),
+)  # fmt: skip
+
+
 def _first(con: sa.Connection) -> None:
     metadata.create_all(con)
 
@@ -216,8 +226,16 @@ def _own_levels_and_changes(con: sa.Connection) -> None:
     metadata.create_all(con, tables=[protocol_change, local_level])
 
 
+def _confirmed_names(con: sa.Connection) -> None:
+    metadata.create_all(con, tables=[confirmed_name])
+
+
 #: Schema version → what leads to it from the one before.
-MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _first, 2: _own_levels_and_changes}
+MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {
+    1: _first,
+    2: _own_levels_and_changes,
+    3: _confirmed_names,
+}
 
 
 def address(settings: Settings) -> URL:

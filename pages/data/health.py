@@ -7,8 +7,12 @@ from analytics import outliers
 from pages.data import health_parts as parts
 from pages.shared import charts, data, downloads, page
 from pages.shared import format as fmt
+from pages.shared.auth import person
 from pages.shared.filters import Filters
+from warehouse.confirmed_names import ConfirmedNameError, confirm, confirmed_names
+from warehouse.procedures import procedure_names
 from warehouse.reference import trigger_levels
+from warehouse.settings import shown
 
 RUNS, FILES, CHANGES, NAMES, ROWS, MOST = 30, 200, 200, 200, 25, 5_000
 ALL = "All reasons"
@@ -143,6 +147,39 @@ def draw_names() -> None:
         " an exact synonym; kept under the name as sent"
     )
     table(parts.unmapped(names), "unmapped", title)
+    confirm_name(names)
+
+
+@st.fragment
+def confirm_name(names: pl.DataFrame) -> None:
+    """Let a person give one of the names a procedure; nothing is mapped by likeness alone."""
+    labels = procedure_names()
+    with st.container(border=True):
+        st.markdown("Give a name its procedure; past procedures follow at the next refresh.")
+        left, right = st.columns(2)
+        name = left.selectbox("Name as sent", names["name"].to_list())
+        likely = names.filter(pl.col("name") == name)["suggestions"].to_list()[0]
+        code = right.selectbox(
+            "Procedure",
+            [*likely, *(code for code in labels if code not in likely)],
+            format_func=lambda code: f"{labels[code]} ({code})",
+            index=None,
+            placeholder="Choose; the most similar stand first",
+        )
+        if st.button("Confirm", type="primary", key="confirm-name"):
+            code = code or ""
+            try:
+                confirm(shown(), name or "", code, person().name)
+            except ConfirmedNameError as error:
+                st.error(str(error))
+            else:
+                st.success(f"“{name}” is {labels[code]}: applied at the next refresh.")
+    waiting = confirmed_names(shown()).filter(pl.col("name").is_in(names["name"].implode()))
+    if waiting.height:
+        listed = ", ".join(
+            f"“{n}” → {c}" for n, c in waiting.select("name", "procedure_code").rows()
+        )
+        st.caption(f"Confirmed and waiting for the next refresh: {listed}.")
 
 
 def draw_warnings(filters: Filters) -> None:

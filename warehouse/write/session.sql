@@ -35,8 +35,7 @@ create or replace temp macro incoming(path) as table
 select
     *,
     hash(
-        study_uid, modality, second_modality, procedure_start_at, procedure_name, procedure_code,
-        procedure_family, region, patient_key, age_years, sex, weight_kg, height_cm, bmi,
+        study_uid, modality, second_modality, procedure_start_at, procedure_name, patient_key, age_years, sex, weight_kg, height_cm, bmi,
         pregnancy_status, operator, trainee, room, device, levels, n_levels, laterality, status,
         cancel_reason, is_test, ordered_at, scheduled_at, arrived_at, room_in_at, procedure_end_at,
         room_out_at, report_signed_at, duration_min, dose_mgy, dose_index, air_kerma_mgy, kap_gycm2,
