@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 
-from pages.analysis import outcome_scores
+from pages.analysis import outcome_complications, outcome_satisfaction, outcome_scores
 from pages.shared import filters, page
 from pages.shared.page import View
 
 SECTIONS: dict[str, tuple[str, Callable[[View], None]]] = {
     "scores": ("Pain and function", outcome_scores.draw_scores),
     "responders": ("Responders", outcome_scores.draw_responders),
+    "complications": ("Complications", outcome_complications.draw),
+    "satisfaction": ("Satisfaction", outcome_satisfaction.draw),
 }
 
 

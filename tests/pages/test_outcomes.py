@@ -51,6 +51,29 @@ def test_responders_flow_and_number_needed() -> None:
     assert flow, "the missing are drawn, not dropped"
 
 
-@pytest.mark.parametrize("show", ["Pain and function", "Responders"])
+@pytest.mark.parametrize(
+    "show", ["Pain and function", "Responders", "Complications", "Satisfaction"]
+)
 def test_few_cases_are_no_error(show: str) -> None:
     opened(PAGE, show=show, period="30d", procedure=fmt.procedure("PARS"))
+
+
+def test_complications_have_exact_intervals_terms_and_cases() -> None:
+    at = opened(PAGE, show="Complications", period="All")
+    said = texts(at)
+    assert "Documented for" in said and "Clopper–Pearson" in said and "**Signals:**" in said
+    terms = next(t for t in tables(at) if "Term" in t.columns)
+    assert terms["Term"][0] == "vasovagal reaction" and set(terms["Scale"]) == {"CIRSE 2017"}
+    assert at.dataframe[0].value.shape[0] > 10
+    assert "g-chart" in texts(
+        opened(PAGE, show="Complications", period="All", chart="Cases between events (g-chart)")
+    )
+
+
+def test_satisfaction_stands_around_the_middle_with_its_response_rate() -> None:
+    at = opened(PAGE, show="Satisfaction", period="All")
+    table = next(t for t in tables(at) if "Top two (95 % CI)" in t.columns)
+    assert set(table["Group"]) == {"CT", "fluoroscopy", "ultrasound"}
+    assert all(cell.startswith("9") for cell in table["Top two (95 % CI)"])
+    odds = next(t for t in tables(at) if "Odds ratio (95 % CI)" in t.columns)
+    assert odds.height == 2 and "McCullagh" in texts(at)
