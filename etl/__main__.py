@@ -141,18 +141,25 @@ def restore(
 @app.command()
 def rejected(
     run: Annotated[str | None, typer.Option("--run", help="one run instead of all")] = None,
-    export: Annotated[Path | None, typer.Option("--export", help="write a CSV file")] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export", help="write the rows as CSV, read again from their files, to be corrected"
+        ),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="also those resolved since")] = False,
 ) -> None:
     """List the rejected rows that wait for a correction."""
-    from etl.status import export_rejected, rejected_rows
+    from etl.rejected import export_rejected
+    from etl.status import rejected_rows
 
-    rows = rejected_rows(_shown(), run, everything)
+    chosen = _shown()
+    rows = rejected_rows(chosen, run, everything)
     if export is None:
         show.rejected(rows)
-    else:
-        export_rejected(rows, export)
-        show.say(f"{rows.height} rejected rows written to {export}")
+        return
+    for line in export_rejected(rows, export, chosen):
+        show.say(line)
 
 
 @app.command()

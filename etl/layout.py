@@ -10,7 +10,7 @@ from etl import normalise as to
 from etl import units
 from etl.contract import ProcedureRow, base_type, is_identifier, polars_type, unit_of, words
 from etl.profiles import Profile, field_of, plain
-from etl.sources.base import MARK, PROBLEM, Table
+from etl.sources.base import MARK, PROBLEM, REASONS, Table
 from etl.words import word_map
 from warehouse.settings import Settings
 
@@ -48,7 +48,10 @@ class Layout:
     def cell(self, name: str) -> pl.Expr | None:
         """Return the text of a header's column, or none when the file lacks it."""
         place = self.place(name)
-        return to.cell(place, self.profile.missing) if place else None
+        return self._text(place) if place else None
+
+    def _text(self, place: str) -> pl.Expr:
+        return to.cell(place, self.profile.missing, trimmed=self.table.trimmed)
 
     @cached_property
     def fields(self) -> dict[str, pl.Expr]:
@@ -154,9 +157,9 @@ class Layout:
         used = {
             plain(column) for origin in self.profile.columns.values() for column in origin.columns
         }
-        used |= {plain(name) for name in (*self.profile.ignore, *self.profile.test.not_empty)}
+        used |= {plain(n) for n in (*self.profile.ignore, *self.profile.test.not_empty, REASONS)}
         return {
-            name: to.cell(place, self.profile.missing)
+            name: self._text(place)
             for name, place in zip(self.table.header, self.table.columns, strict=True)
             if plain(name) not in used and place not in self.identifiers
         }

@@ -56,14 +56,6 @@ def rejected_rows(settings: Settings, run: str | None, everything: bool) -> pl.D
     return _rows(snapshot, "rejected_rows", run=run, everything=everything)
 
 
-def export_rejected(rows: pl.DataFrame, path: Path) -> None:
-    """Write rejected rows as CSV; cells that a spreadsheet would run as a formula are quoted."""
-    joined = rows.with_columns(pl.col(pl.List(pl.String)).list.join("; "))
-    text = pl.col(pl.String)
-    safe = pl.when(text.str.contains(r"^[=+\-@\t\r]")).then("'" + text).otherwise(text)
-    joined.with_columns(safe.name.keep()).write_csv(path, include_bom=True)
-
-
 def _rows(snapshot: Path, name: str, **parameters: Any) -> pl.DataFrame:
     text = (SQL / "write" / f"{name}.sql").read_text("utf-8")
     with cursor(snapshot) as con:

@@ -13,6 +13,8 @@ from warehouse.settings import Settings
 LINE, PROBLEM = "__line", "__problem"
 #: Between the rule and the reason in ``PROBLEM``.
 MARK = "\x1f"
+#: Column that `etl rejected --export` adds to say what to correct; never read.
+REASONS = "kerma_rejected_because"
 
 
 class RefusalError(Exception):
@@ -27,6 +29,7 @@ class Table:
     frame: pl.LazyFrame
     delimiter: str = ","
     may_hold_comma: bool = True
+    trimmed: bool = False  #: no cell has outer blanks or is an empty text
     columns: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -193,3 +193,4 @@ DELIMITED = TableReader("delimited text", (".csv", ".tsv", ".txt"), delimited.re
 EXCEL = TableReader("Excel", (".xlsx",), read_excel)
 PARQUET = TableReader("Parquet", (".parquet",), read_parquet)
 JSON_LINES = TableReader("JSON lines", (".jsonl",), read_jsonl)
+TABLES = (DELIMITED, EXCEL, PARQUET, JSON_LINES)

@@ -17,7 +17,7 @@ from etl.__main__ import app
 from etl.publish import latest_version, point_to, reading
 from etl.staging import SourceFile
 from warehouse.connect import current_snapshot
-from warehouse.settings import ROOT, settings
+from warehouse.settings import ROOT, settings, shown, shows_demo
 
 HEADER = "site,accession_number,modality,procedure_start_at,kap_gycm2,room\n"
 GOOD = HEADER + "north,A1,fluoroscopy,2026-03-02 09:00,1.5,R1\nnorth,A2,CT,2026-03-02 10:00,,R2\n"
@@ -315,13 +315,19 @@ def test_rejected_rows_are_listed_and_exported(data: Path, tmp_path: Path) -> No
     assert "teapot" in out.read_text("utf-8-sig")
 
 
-def test_demo_loads_only_into_an_empty_warehouse(data: Path) -> None:
+def test_the_demo_lives_apart_and_gives_way_to_a_sites_own_data(data: Path) -> None:
     done = CliRunner().invoke(app, ["demo", "--if-empty", "--rows", "300"])
     assert done.exit_code == 0, done.output
-    assert ask(data, "select count(*) > 250 from procedure") == [(True,)]
-    before = snapshot_names(data)
+    apart = data / "demo"
+    assert ask(apart, "select count(*) > 250 from procedure") == [(True,)]
+    before = snapshot_names(apart)
     assert CliRunner().invoke(app, ["demo", "--if-empty"]).exit_code == 0
-    assert snapshot_names(data) == before
+    assert snapshot_names(apart) == before
+    assert (shown().data_dir, shows_demo()) == (apart, True)
+    drop(data, "a.csv", GOOD)
+    etl("refresh")
+    assert (shown().data_dir, shows_demo()) == (data, False)
+    assert ask(data, "select count(*) < 10 from procedure") == [(True,)], "no demo row among ours"
 
 
 def test_known_files_are_not_read_again(data: Path, monkeypatch) -> None:
