@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("analytics", "etl", "pages", "warehouse")
+PACKAGES = ("analytics", "etl", "pages", "report", "warehouse")
 OURS = {*PACKAGES, "app", "deploy"}
 
 #: package → packages of ours, and libraries, that it must not import
@@ -16,6 +16,7 @@ FORBIDDEN = {
     "warehouse": {"etl", "pages", "analytics", "app", "streamlit", "altair"},
     "etl": {"pages", "app", "streamlit", "altair"},
     "pages": {"etl", "duckdb", "app"},
+    "report": {"etl", "pages", "warehouse", "analytics", "app", "streamlit", "duckdb", "altair"},
 }
 STATEMENT = re.compile(
     r"\b(select\s.+\sfrom\s|insert\s+into\s|update\s+\w+\s+set\s|delete\s+from\s|create\s+table\s)",

@@ -6,11 +6,13 @@ import altair as alt
 import polars as pl
 
 from analytics.dose import SIZE_BANDS
-from analytics.level_table import ALL_ADULTS
+from analytics.level_table import ALL_ADULTS, level_table
 from analytics.reference_levels import PERCENTILES, Decision
 from pages.dose.measures import DoseMeasure
 from pages.shared import charts
 from pages.shared import format as fmt
+from warehouse.procedures import lineage
+from warehouse.reference import reference_levels
 
 Colour = Literal["red", "orange", "blue", "green", "gray"]
 #: Procedures that a chart has room for.
@@ -52,6 +54,16 @@ def sizes(cases: pl.DataFrame) -> dict[str, str]:
 def band(chosen: str) -> str | None:
     """Return a size band as analyses take it."""
     return None if chosen == ALL_ADULTS else chosen
+
+
+def judged(
+    cases: pl.DataFrame, places: dict[str, str], modality: str, measure: DoseMeasure, size: str
+) -> pl.DataFrame:
+    """Hold the medians of facilities or rooms against the reference levels."""
+    return level_table(
+        cases, list(places), reference_levels(), lineage(), modality, measure.index.column,
+        measure.index.unit, band(size),
+    )  # fmt: skip
 
 
 def verdicts(table: pl.DataFrame, places: dict[str, str], unit: str) -> pl.DataFrame:

@@ -7,14 +7,13 @@ import streamlit as st
 
 from analytics.dose import active_coefficients
 from analytics.effective_sums import effective_sums
-from analytics.level_table import against_saved, decisions, level_table, local_levels
+from analytics.level_table import against_saved, decisions, local_levels
 from pages.dose import level_tables as tables
 from pages.dose.measures import MEASURES, DoseMeasure, offered
 from pages.shared import auth, charts, data, downloads, filters, page
 from pages.shared import format as fmt
 from pages.shared.page import View
 from warehouse import local_levels as kept
-from warehouse.procedures import lineage
 from warehouse.reference import effective_dose_coefficients, reference_levels
 from warehouse.settings import shown
 
@@ -30,16 +29,6 @@ def choose(choices: pl.DataFrame) -> tuple[str, DoseMeasure]:
     }
     modality, name = filters.choose("index", "Dose index", names).split(".", 1)
     return modality, MEASURES[name]
-
-
-def judged(
-    cases: pl.DataFrame, places: dict[str, str], modality: str, measure: DoseMeasure, size: str
-) -> pl.DataFrame:
-    """Hold the medians of facilities or rooms against the reference levels."""
-    return level_table(
-        cases, list(places), reference_levels(), lineage(), modality, measure.index.column,
-        measure.index.unit, tables.band(size),
-    )  # fmt: skip
 
 
 def draw_verdicts(table: pl.DataFrame) -> None:
@@ -157,7 +146,7 @@ def main() -> None:
         "Size", list(sizes), key="size", bind="query-params", format_func=sizes.__getitem__,
         width=300,
     )  # fmt: skip
-    facilities = judged(cases, FACILITIES, modality, measure, size)
+    facilities = tables.judged(cases, FACILITIES, modality, measure, size)
     if facilities.is_empty():
         st.info("No mapped procedure of this size has a dose here: choose another size.")
         st.stop()
@@ -170,7 +159,7 @@ def main() -> None:
     )  # fmt: skip
     st.caption(tables.READING)
     draw_table(facilities, FACILITIES, measure, "facilities", view)
-    draw_table(judged(cases, ROOMS, modality, measure, size), ROOMS, measure, "rooms", view)
+    draw_table(tables.judged(cases, ROOMS, modality, measure, size), ROOMS, measure, "rooms", view)
     draw_local(cases, modality, measure, size, view)
     draw_effective(view)
 

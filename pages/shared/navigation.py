@@ -16,6 +16,7 @@ PAGES: dict[str, list[tuple[str, str]]] = {
         ("dose/outliers.py", "Dose outliers"),
         ("dose/levels.py", "Reference levels"),
         ("dose/rules.py", "Outlier rules"),
+        ("dose/report.py", "Committee report"),
     ],
     "Analysis": [
         ("analysis/significance.py", "Significance"),
