@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -16,6 +17,8 @@ from etl.sources.base import LINE, MARK, PROBLEM, RefusalError, Table, tidy_head
 from warehouse.settings import Settings
 
 _CHUNK = 8 * 2**20
+_BLOCK = 2**18  #: counted while it is in the processor's cache
+_COMMA, _SEMICOLON, _LINE_END, _BLANK = b",;\n "
 _LONGEST_LINE = 2**20
 _BATCH = 50_000
 _DELIMITERS = (",", ";", "\t", "|")
@@ -40,7 +43,7 @@ class Census:
     commas: int
     returns: int
     utf8: bool
-    non_ascii: bool
+    trimmed: bool  #: no cell has outer blanks, none is a quoted empty text
 
 
 def inflate(path: Path, work_dir: Path) -> Path:
@@ -79,7 +82,13 @@ def read(path: Path, work_dir: Path, settings: Settings) -> Table:
         row_index_offset=2,
         glob=False,
     ).with_columns(pl.lit(None, dtype=pl.String).alias(PROBLEM))
-    return Table(header, frame, delimiter, may_hold_comma=_commas_in_cells(census, delimiter))
+    return Table(
+        header,
+        frame,
+        delimiter,
+        may_hold_comma=_commas_in_cells(census, delimiter),
+        trimmed=census.trimmed and delimiter in ",;",
+    )
 
 
 def _commas_in_cells(census: Census, delimiter: str) -> bool:
@@ -113,27 +122,40 @@ def _utf8(path: Path, work_dir: Path) -> Path:
 def _count(path: Path) -> Census:
     """Count what decides how a file is read, and refuse what is no text table."""
     lines = quotes = commas = returns = since_line = 0
-    valid, non_ascii, last = True, False, b""
+    valid = trimmed = True
+    last = b""
     decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as file:
-        while block := file.read(_CHUNK):
+        while block := file.read(_BLOCK):
             if b"\0" in block:
                 line = lines + block[: block.index(b"\0")].count(b"\n") + 1
                 raise RefusalError(
                     f"line {line} holds a NUL byte: no text file, or a damaged one; export it again"
                 )
+            codes = np.frombuffer(last[-1:] + block, np.uint8)
             lines += block.count(b"\n")
+            commas += int(np.count_nonzero(codes[len(last[-1:]) :] == _COMMA))
             quotes += block.count(b'"')
-            commas += block.count(b",")
             returns += block.count(b"\r")
             since_line = _since_line(block, since_line)
-            non_ascii = non_ascii or not block.isascii()
-            valid = valid and _decodes(decoder, block)
+            plain = block.isascii()
+            if not plain or decoder.getstate()[0]:
+                valid = valid and _decodes(decoder, block)
+            trimmed = trimmed and plain and not _outer_blanks(codes)
             last = block
     if not last.strip() and lines <= 1 and not quotes:
         raise RefusalError("is empty: export it again")
     valid = valid and _decodes(decoder, b"", final=True)
-    return Census(lines + (not last.endswith(b"\n")), quotes, commas, returns, valid, non_ascii)
+    trimmed = trimmed and not quotes and not returns and not last.endswith(b" ")
+    return Census(lines + (not last.endswith(b"\n")), quotes, commas, returns, valid, trimmed)
+
+
+def _outer_blanks(codes: np.ndarray) -> bool:
+    """Say whether a blank stands beside a delimiter or line end, or a rarer blank anywhere."""
+    blank, end = codes == _BLANK, codes == _LINE_END
+    edge = (codes == _COMMA) | (codes == _SEMICOLON) | end
+    beside = (blank[1:] & edge[:-1]).any() or (blank[:-1] & edge[1:]).any()
+    return bool(beside or np.count_nonzero(codes < _BLANK) > np.count_nonzero(end))
 
 
 def _since_line(block: bytes, before: int) -> int:

@@ -9,7 +9,10 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import xlsxwriter
+from hypothesis import given
+from hypothesis import strategies as st
 
+from etl.sources import delimited
 from tests.etl.staging_help import KEY, only, reason, rows, stage_bytes, stage_path
 
 HEAD = "accession_number,modality,performed_on,age_years,operator\n"
@@ -380,3 +383,21 @@ def test_satisfaction_words_and_default_site(tmp_path: Path):
     assert rows(staged)["site"].to_list() == ["north", "west"]
     assert staged.rejected["site"].to_list() == ["north"]
     assert staged.rejected["rules"].to_list() == [["satisfaction.words"]]
+
+
+@given(
+    st.lists(st.text(alphabet=" ax", max_size=4), min_size=2, max_size=2),
+    st.sampled_from([",", ";", "|", "\t"]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.integers(2**18 - 8, 2**18 + 8),
+)
+def test_cells_count_as_trimmed_only_without_outer_blanks(
+    tmp_path_factory: pytest.TempPathFactory, cells: list[str], delimiter: str, end: str, at: int
+):
+    file = tmp_path_factory.mktemp("census") / "log.csv"
+    filler = "y" * at  # moves the cells across the end of a block
+    file.write_text(f"a{delimiter}b{end}{filler}{delimiter}{delimiter.join(cells)}{end}")
+    outer = any(cell != cell.strip() for cell in cells)
+    assert not (outer and delimited._count(file).trimmed and delimiter in ",;")
+    if not outer and delimiter in ",;" and end == "\n":
+        assert delimited._count(file).trimmed
