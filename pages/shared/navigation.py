@@ -21,6 +21,7 @@ PAGES: dict[str, list[tuple[str, str]]] = {
     "Analysis": [
         ("analysis/significance.py", "Significance"),
         ("analysis/outcomes.py", "Outcomes"),
+        ("analysis/evidence.py", "Evidence"),
     ],
     "Data": [
         ("data/health.py", "Data health"),

@@ -1,0 +1,234 @@
+"""The department's own figures beside the published ones, and how their definitions differ."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from analytics import evidence_own as own
+from analytics.evidence_own import Own
+from analytics.evidence_rows import Measure, Row, has_two
+from analytics.frequency import tally
+from analytics.results import Estimate
+from pages.shared import charts, data, downloads
+from pages.shared import format as fmt
+from pages.shared.page import View
+from warehouse.evidence_models import Result
+from warehouse.reference import reference_levels
+
+#: Own figure → the measure on whose scale it can be drawn.
+SINGLE_MEASURE: dict[str, Measure] = {
+    "responders": "PROPORTION",
+    "satisfied": "PROPORTION",
+    "complications": "PROPORTION",
+    "pain": "MEAN",
+    "pain_reduction": "MEAN",
+    "duration": "MEAN",
+}
+FEWEST = 20
+
+
+def modality_of(group: str) -> str:
+    """Return the modality that a group's name tells, '' for none or several."""
+    said = group.casefold().replace("-", " ")
+    found = [m for m in charts.MODALITIES if m.casefold() in said.split()]
+    return found[0] if len(found) == 1 else ""
+
+
+def figures(rows: Sequence[Row], measure: Measure, view: View) -> list[Own]:
+    """Return our figures for the rows of a question, each once."""
+    found: dict[tuple[str, str], Own] = {}
+    for row in rows:
+        figure = figure_of(row, measure, view) if row["own"] else None
+        if figure is not None:
+            found[figure.label, figure.definition] = figure
+    return list(found.values())
+
+
+def figure_of(row: Row, measure: Measure, view: View) -> Own | None:
+    """Return our figure for one published row, of the same modality and time point."""
+    key = str(row["own"])
+    timepoint = own.TIMEPOINTS.get(str(row["timepoint"]), "")
+    if has_two(row):
+        named = modality_of(row["group_1"]), modality_of(row["group_2"])
+        pair = named if all(named) else _stated(row)
+        if pair is None:
+            return None
+        first, second = (_rows(key, view, modality) for modality in pair)
+        return own.contrast(first, second, pair, key, measure, timepoint if key == "pain" else "")
+    if SINGLE_MEASURE.get(key) != measure:
+        return None
+    modality = modality_of(row["group_1"])
+    figure = _single(key, _rows(key, view, modality), timepoint)
+    if figure is None or not modality:
+        return figure
+    return Own(f"{figure.label}, {modality}", figure.estimate, figure.definition, figure.timepoint)
+
+
+def _stated(row: Row) -> tuple[str, str] | None:
+    """Return the modalities of a question that names them where its arms do not."""
+    named = [m for m in charts.MODALITIES if m.casefold() in str(row["question"]).casefold()]
+    return (named[0], named[1]) if len(named) == 2 else None
+
+
+def _single(key: str, rows: pl.DataFrame, timepoint: str) -> Own | None:
+    timed = {"responders": own.responders, "pain": own.pain, "pain_reduction": own.pain_reduction}
+    untimed = {
+        "complications": own.complications, "satisfied": own.satisfied, "duration": own.duration
+    }  # fmt: skip
+    if key in timed:
+        return timed[key](rows, timepoint) if timepoint else None
+    return untimed[key](rows) if key in untimed else None
+
+
+def _rows(key: str, view: View, modality: str) -> pl.DataFrame:
+    """Return the counted values behind a figure, of one modality or all."""
+    if key in ("responders", "pain", "pain_reduction"):
+        rows = data.query("outcomes_scores", view.filters, outcome_scale="pain")
+    else:
+        rows = data.query("comparison_values", view.filters)
+    return rows.filter(pl.col("modality") == modality) if modality else rows
+
+
+def differences(row: Row, figure: Own, view: View) -> str:
+    """Say in what the published figure and ours differ."""
+    published = "; ".join(str(row[name]) for name in ("population", "design") if row[name])
+    chosen = view.filters.procedures
+    procedures = ", ".join(fmt.procedure(code) for code in chosen) if chosen else "all procedures"
+    return (
+        f"Published: {published or 'not stated'}. Ours: {procedures}, routine care;"
+        f" {figure.definition}."
+    )
+
+
+def beside(rows: Sequence[Result], view: View) -> pl.DataFrame:
+    """Return one line a published figure that we have too."""
+    table = []
+    for result in rows:
+        row = result.model_dump()
+        if not result.own or result.usable != "yes" or has_two(row):
+            continue
+        figure = figure_of(row, SINGLE_MEASURE[result.own], view)
+        if figure is not None:
+            table.append(_line(result, row, figure, view))
+    return pl.DataFrame(table, infer_schema_length=None)
+
+
+def _line(result: Result, row: Row, figure: Own, view: View) -> dict[str, Any]:
+    share = SINGLE_MEASURE[result.own] == "PROPORTION"
+    return {
+        "Figure": ", ".join(t for t in (result.outcome, result.timepoint) if t),
+        "Published": published_words(result),
+        "Study": result.study,
+        "Ours": _ours_words(figure, share),
+        "What differs": differences(row, figure, view),
+        "Check": result.check or fmt.DASH,
+        "Source": f"{result.source}" + (f", doi {result.doi}" if result.doi else ""),
+    }
+
+
+def published_words(result: Result) -> str:
+    """Write a published figure as printed, with n."""
+    n = result.n_1 or result.patients
+    size = f", n = {fmt.count(n)}" if n else ""
+    unit = f" {result.unit}" if result.unit else ""
+    if result.events_1 is not None and result.n_1:
+        share = fmt.percent(round(result.events_1 / result.n_1, 3))
+        return f"{result.events_1} of {result.n_1} ({share})"
+    if result.mean_1 is not None:
+        sd = f" (SD {fmt.number(result.sd_1)})" if result.sd_1 else ""
+        return f"mean {fmt.number(result.mean_1)}{unit}{sd}{size}"
+    if result.median_1 is not None:
+        return f"median {fmt.number(result.median_1)}{unit}{size}"
+    ends = f" ({fmt.interval(result.low, result.high)})" if result.low is not None else ""
+    word = "median " if result.measure == "MEDIAN" else ""
+    return f"{word}{fmt.number(result.effect)}{unit}{ends}{size}"
+
+
+def _ours_words(figure: Own, share: bool) -> str:
+    return fmt.share(figure.estimate) if share else fmt.estimate(figure.estimate)
+
+
+def draw_beside(rows: Sequence[Result], view: View) -> None:
+    """Draw the table of outcomes and the table of dose."""
+    if not view.n:
+        st.info("The filters leave no procedure of ours: nothing stands beside the literature.")
+        return
+    table = beside(rows, view)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Outcomes", anchor=False, width="stretch")
+        if table.height:
+            downloads.offer(table, key="beside", title="Ours beside the literature",
+                            filters=view.filters)  # fmt: skip
+    if table.height:
+        st.table(table, hide_index=True)
+    st.caption(
+        "Side by side, not pooled and not tested: patients, procedures and follow-up differ. Our"
+        " figures are of the filters above and of the modality that the study names."
+    )
+    draw_dose(view)
+
+
+def draw_dose(view: View) -> None:
+    """Draw published medians of one dose index beside ours of the same index and procedure."""
+    st.subheader("Dose, same index and procedure only", anchor=False)
+    table = dose_table(view)
+    if table.is_empty():
+        st.info(
+            "No published median is of a procedure and dose index that the filters leave with at"
+            f" least {FEWEST} cases of ours."
+        )
+        return
+    with st.container(horizontal=True):
+        st.caption("Medians; air kerma, KAP, CTDIvol and DLP are never set against each other.")
+        downloads.offer(table, key="dose-beside", title="Published dose medians and ours",
+                        filters=view.filters)  # fmt: skip
+    st.dataframe(
+        table, hide_index=True,
+        column_config={"Source": st.column_config.LinkColumn("Source", display_text="open")},
+    )  # fmt: skip
+
+
+def dose_table(view: View) -> pl.DataFrame:
+    """Return published medians with ours, one line a published figure."""
+    levels = reference_levels().filter(pl.col("statistic") == "median")
+    lines = []
+    for (index,), published in levels.group_by(["dose_index"], maintain_order=True):
+        name = str(index)
+        if name not in ("kap_gycm2", "air_kerma_mgy", "dlp_mgycm", "ctdi_vol_mgy"):
+            continue
+        values = data.query(
+            "significance_frequency", view.filters, outcome=name, group_by="procedure",
+            stratum=None, first_of_patient=False,
+        )  # fmt: skip
+        for row in published.iter_rows(named=True):
+            ours = values.filter(pl.col("group") == row["procedure_code"]).drop_nulls("value")
+            line = _dose_line(row, ours, name)
+            if line:
+                lines.append(line)
+    return pl.DataFrame(lines, infer_schema_length=None)
+
+
+def _dose_line(row: dict[str, Any], ours: pl.DataFrame, index: str) -> dict[str, Any] | None:
+    counts = tally(ours["value"].to_numpy(), ours["count"].to_numpy())
+    if counts.n < FEWEST:
+        return None
+    found = own.median_interval(counts, row["unit"])
+    if not isinstance(found, Estimate):
+        return None
+    measure = fmt.measure(index)
+    link = row["url"] or (f"https://doi.org/{row['doi']}" if row["doi"] else None)
+    return {
+        "Procedure": fmt.procedure(row["procedure_code"]),
+        "Index": measure.short,
+        "Unit": measure.unit,
+        "Published median": row["value"],
+        "Published n": row["n"],
+        "Ours, median": round(found.value, 3),
+        "95 % CI": fmt.interval(found.low, found.high),
+        "Our n": found.n,
+        "Population": f"{row['population']}, {row['country']} {row['year']}",
+        "Verified": "yes" if row["verified"] else "no",
+        "Source": link,
+    }
