@@ -8,7 +8,7 @@ import polars as pl
 
 from analytics import equivalence, mixed, paired, tables, wording
 from analytics.comparison import Check, Comparison, Effect, Kind, LeftOut
-from analytics.frequency import Counts, tally, tally_groups
+from analytics.frequency import Counts, tally
 from analytics.guards import UndefinedError, not_computable, require
 from analytics.multiplicity import adjust
 from analytics.results import NotComputable, Pair, TestResult
@@ -74,45 +74,6 @@ def compare_paired(
     return replace(blank, sentences=wording.sentences(blank))
 
 
-def compare_change(
-    frame: pl.DataFrame,
-    quantity: str,
-    unit: str = "",
-    *,
-    times: tuple[str, str],
-    margin: Margin | None = None,
-    level: float = 0.95,
-) -> Comparison:
-    """Test a change between two times from counted values: as ``compare_paired``, at any size.
-
-    Parameters
-    ----------
-    frame
-        ``part`` (earlier, later, change, incomplete), ``value``, ``count``: the values of complete
-        pairs at both times, their changes (later minus earlier), and the pairs that miss one.
-    times
-        Names of the earlier and the later time.
-    """
-    blank = Comparison(quantity, unit, "score", (), (), "", "", NotComputable(""), design="paired")
-    try:
-        parts = tally_groups(frame, group="part")
-        none = tally([])
-        shown = dict(zip(times, (parts.get(p, none) for p in ("earlier", "later")), strict=True))
-        change, lost = parts.get("change", none), parts.get("incomplete", none).missing
-        out = (LeftOut("records", lost, "no value at one of the times"),) if lost else ()
-        found = f"{change.n} of {change.n + lost} records have a value at both times"
-        blank = replace(
-            blank,
-            groups=summaries(shown, "score", unit, level),
-            left_out=out,
-            checks=(Check("complete records", found),),
-        )
-        blank = _change(blank, change, times, margin, level)
-    except UndefinedError as refusal:
-        blank = replace(blank, test=not_computable(refusal.because, refusal.n))
-    return replace(blank, sentences=wording.sentences(blank))
-
-
 def _visits(frame: pl.DataFrame, times: Sequence[str] | None) -> tuple[pl.DataFrame, list[str]]:
     """Return typed visits of the wanted times; refuse a patient with two values at one time."""
     dtype = frame.schema["value"]
@@ -171,7 +132,13 @@ def _within(
     left = n - complete.height
     out = (LeftOut("patients", left, "no value at one of the times"),) if left else ()
     found = f"{complete.height} of {n} patients have a value at every time"
-    blank = replace(blank, left_out=out, checks=(Check("complete patients", found),))
+    columns = {time: tally(complete[time].to_numpy()) for time in order}
+    blank = replace(
+        blank,
+        groups=summaries(columns, blank.kind, blank.unit, level),
+        left_out=out,
+        checks=(Check("complete patients", found),),
+    )
     if blank.kind == "binary":
         return _answers(blank, complete.select(order), level)
     if len(order) == 2:

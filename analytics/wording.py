@@ -163,6 +163,8 @@ def _headline(comparison: Comparison, test: TestResult) -> str:
 def _not_shown(comparison: Comparison) -> list[str]:
     """Word a p-value above 5 % as lack of evidence, with the effects that remain possible."""
     p = comparison.p_adjusted if comparison.p_adjusted is not None else comparison.p_value
+    if comparison.design == "repeated" and p is not None and p < ALPHA:
+        return ["The difference between groups changes over time: read it time by time."]
     if p is None or p < ALPHA:
         return []
     if comparison.design == "repeated":

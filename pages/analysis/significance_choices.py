@@ -8,7 +8,7 @@ import streamlit as st
 from analytics.runners import Margin
 from analytics.workbench import OUTCOMES, Outcome
 from pages.analysis import significance_parts as parts
-from pages.shared import charts, data
+from pages.shared import charts, data, filters
 from pages.shared import format as fmt
 from pages.shared.page import View
 
@@ -23,18 +23,57 @@ GROUPINGS = {
     "year": "Year",
 }
 ADJUSTMENTS = {"holm": "Holm", "bh": "Benjamini–Hochberg", "none": "None"}
-DESIGNS = {"groups": "Groups", "times": "Before and after in the same patients"}
-SCORES = {"pain": "Pain, 0 to 10", "odi": "Oswestry disability index, 0 to 100"}
-TIMES = {
-    "pain": {
-        "15min": "15 minutes",
-        "1wk": "1 week",
-        "1mo": "1 month",
-        "3mo": "3 months",
-        "6mo": "6 months",
-    },
-    "odi": {"1wk": "1 week", "1mo": "1 month", "3mo": "3 months", "6mo": "6 months"},
+DESIGNS = {
+    "groups": "Groups",
+    "times": "Times in the same patients",
+    "pairs": "Two columns of the same procedures",
 }
+SCORES = {
+    "pain": "Pain, 0 to 10",
+    "odi": "Oswestry disability index, 0 to 100",
+    "ndi": "Neck disability index, 0 to 100",
+    "responder": "Pain at least halved",
+}
+TIME_NAMES = {
+    "baseline": "baseline",
+    "15min": "15 minutes",
+    "1wk": "1 week",
+    "2wk": "2 weeks",
+    "1mo": "1 month",
+    "2mo": "2 months",
+    "3mo": "3 months",
+    "6mo": "6 months",
+}
+ONLY_PAIN = "15min"
+COVARIATES = {
+    "procedure": "Procedure",
+    "age": "Age band",
+    "size": "Size band",
+    "sex": "Sex",
+    "site": "Site",
+    "levels": "Number of levels",
+}
+#: Columns that two quantities of a procedure are chosen from: name and unit.
+QUANTITIES = {
+    "age_years": ("Age", "years"),
+    "bmi": ("Body mass index", "kg/m²"),
+    "weight_kg": ("Weight", "kg"),
+    "n_levels": ("Number of levels", ""),
+    "duration_min": ("Procedure duration", "min"),
+    "fluoro_time_s": ("Fluoroscopy time", "s"),
+    "kap_gycm2": ("Kerma-area product", "Gy·cm²"),
+    "air_kerma_mgy": ("Air kerma at the reference point", "mGy"),
+    "dlp_mgycm": ("Dose-length product", "mGy·cm"),
+    "ctdi_vol_mgy": ("Volume CT dose index", "mGy"),
+    "ssde_mgy": ("Size-specific dose estimate", "mGy"),
+    "peak_skin_dose_mgy": ("Peak skin dose", "mGy"),
+    "pain_baseline": ("Pain at baseline", "points"),
+    "pain_1mo": ("Pain at 1 month", "points"),
+    "odi_baseline": ("Oswestry index at baseline", "points"),
+    "odi_1mo": ("Oswestry index at 1 month", "points"),
+    "satisfaction": ("Satisfaction", "grades"),
+}
+EXTRA = "log:"
 PAIRED = Outcome("change", "Change", "points", "continuous")
 MUCH_REPEATED = 0.05
 MOST_GROUPS = 8
@@ -115,3 +154,98 @@ def choose_margin(outcome: Outcome, groups: Sequence[str]) -> Margin | None:
     if low is None and high is None:
         return None
     return None if low is None else low / scale, None if high is None else high / scale
+
+
+def choose_times() -> tuple[str, list[str], str | None]:
+    """Ask for the score, its times and whether groups are compared over them."""
+    score = filters.choose("score", "Score", SCORES)
+    offered = [
+        time
+        for time in TIME_NAMES
+        if (time != ONLY_PAIN or score in ("pain", "responder"))
+        and (time != "baseline" or score != "responder")
+    ]
+    left, right = st.columns([2, 1])
+    with left:
+        times = st.multiselect(
+            "Times", offered, default=_default_times(score), key=f"times-{score}",
+            format_func=TIME_NAMES.__getitem__,
+        )  # fmt: skip
+    with right:
+        grouping = st.selectbox(
+            "Between groups of", ["none", *GROUPINGS], key="followed-by", bind="query-params",
+            format_func=lambda g: "Nobody: times only" if g == "none" else GROUPINGS[g],
+            disabled=score == "responder",
+            help="Groups over time are compared by a model with an intercept for each patient,"
+            " which keeps missing visits. A response is compared between times only.",
+        )  # fmt: skip
+    chosen = None if grouping in (None, "none") or score == "responder" else str(grouping)
+    return score, [time for time in TIME_NAMES if time in times], chosen
+
+
+def _default_times(score: str) -> list[str]:
+    return {"responder": ["15min", "1mo"]}.get(score, ["baseline", "1mo"])
+
+
+def choose_followed(patterns: pl.DataFrame, grouping: str) -> list[str]:
+    """Ask which groups to follow; stop where fewer than two have a value."""
+    sizes = patterns.drop_nulls("group").group_by("group").agg(pl.col("count").sum())
+    counts = dict(sizes.sort("count", "group", descending=[True, False]).iter_rows())
+    if len(counts) < 2:
+        st.info("Fewer than two groups have values: widen the period or the filters.")
+        st.stop()
+    named = fmt.procedure if grouping == "procedure" else str
+    chosen = st.multiselect(
+        "Compare", list(counts), default=list(counts)[:2], key=f"followed-{grouping}",
+        max_selections=MOST_GROUPS,
+        format_func=lambda name: f"{named(name)} · n = {fmt.count(counts[name])}",
+    )  # fmt: skip
+    if len(chosen) < 2:
+        st.info("Choose at least two groups.")
+        st.stop()
+    return list(chosen)
+
+
+def choose_covariates(grouping: str) -> list[str]:
+    """Ask what is held equal; a group's own kind is no covariate."""
+    offered = [name for name in COVARIATES if name != grouping]
+    return st.multiselect(
+        "Hold equal", offered, default=[n for n in ("procedure",) if n in offered],
+        key=f"covariates-{grouping}", format_func=COVARIATES.__getitem__,
+    )  # fmt: skip
+
+
+def choose_pair(extra: Sequence[str]) -> tuple[str, str]:
+    """Ask for two columns, further columns of the log first."""
+    offered = [*(EXTRA + name for name in extra), *QUANTITIES]
+    default = (0, 1) if len(extra) > 1 else (offered.index("bmi"), offered.index("kap_gycm2"))
+    chosen = [
+        place.selectbox(label, offered, index=at, key=key, format_func=pair_name)
+        for place, label, at, key in zip(
+            st.columns(2), ("First", "Second"), default, ("pair-x", "pair-y"), strict=True
+        )
+    ]
+    return str(chosen[0]), str(chosen[1])
+
+
+def pair_name(chosen: str) -> str:
+    """Write a column with its unit."""
+    if chosen.startswith(EXTRA):
+        return chosen.removeprefix(EXTRA)
+    name, unit = QUANTITIES[chosen]
+    return f"{name} ({unit})" if unit else name
+
+
+def column_of(chosen: str) -> str | None:
+    """Return the column of the table, None for a further column of the log."""
+    return None if chosen.startswith(EXTRA) else chosen
+
+
+def extra_of(chosen: str) -> str | None:
+    """Return the name of a further column of the log, None for a column of the table."""
+    return chosen.removeprefix(EXTRA) if chosen.startswith(EXTRA) else None
+
+
+def unit_of(chosen: str) -> str:
+    """Return the unit of a column; that of a further column is not known."""
+    return "" if chosen.startswith(EXTRA) else QUANTITIES[chosen][1]

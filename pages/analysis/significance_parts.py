@@ -1,22 +1,19 @@
-"""What the Significance page draws: sentence, tables, forest plot, checks and programs."""
+"""What the Significance page draws: sentence, tables, checks and programs."""
 
-import math
+from collections.abc import Callable
 
-import altair as alt
 import polars as pl
 import streamlit as st
-from streamlit.elements.vega_charts import AltairChart
 
 from analytics.code import python_code, r_code
 from analytics.comparison import Comparison
+from analytics.detectable import detectable_words
 from analytics.dose import DoseIndex
 from analytics.results import Estimate, NotComputable
-from analytics.workbench import Analysis, Outcome, strata_frame
-from pages.shared import charts, downloads, trial_table
+from analytics.workbench import Outcome
+from pages.shared import downloads, trial_table
 from pages.shared import format as fmt
 from pages.shared.page import View
-
-ROW_HEIGHT = 26
 
 
 def why_one_group(outcome: Outcome, grouping: str) -> str:
@@ -40,6 +37,9 @@ def draw_answer(comparison: Comparison) -> None:
     st.subheader("In words", anchor=False)
     st.code(comparison.sentence, language=None, wrap_lines=True)
     st.caption(f"Test: {comparison.method}. Why: {comparison.reason}.")
+    planning = detectable_words(comparison)
+    if planning:
+        st.caption(planning)
 
 
 def draw_tables(comparison: Comparison, view: View) -> None:
@@ -49,8 +49,8 @@ def draw_tables(comparison: Comparison, view: View) -> None:
             {
                 "Group": group.group,
                 "Values": trial_table.group_words(group, comparison.unit),
-                "Geometric mean": _estimate(group.geometric_mean),
-                "Mean": _estimate(group.mean),
+                "Geometric mean": estimate_words(group.geometric_mean),
+                "Mean": estimate_words(group.mean),
             }
             for group in comparison.groups
         ]
@@ -58,17 +58,45 @@ def draw_tables(comparison: Comparison, view: View) -> None:
     if groups.height:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader("Groups", anchor=False, width="stretch")
-            downloads.offer(groups, key="significance-groups", title="Groups", filters=view.filters)
+            downloads.offer(
+                groups_frame(comparison), key="significance-groups", title=comparison.quantity,
+                filters=view.filters, words=groups,
+            )  # fmt: skip
         empty = [name for name in groups.columns if (groups[name] == fmt.DASH).all()]
         st.table(groups.drop(empty), hide_index=True)
     effects = effects_frame(comparison)
     if effects.height:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader("Effects", anchor=False, width="stretch")
+            words = _effects_words(comparison)
             downloads.offer(
-                effects, key="significance-effects", title="Effects", filters=view.filters
-            )
-        st.table(_effects_words(comparison), hide_index=True)
+                effects, key="significance-effects", title=f"{comparison.quantity}: effects",
+                filters=view.filters, words=words,
+            )  # fmt: skip
+        st.table(words, hide_index=True)
+
+
+def groups_frame(comparison: Comparison) -> pl.DataFrame:
+    """Return the groups as numbers, for downloads."""
+    return pl.DataFrame(
+        [
+            {
+                "group": group.group,
+                "n": group.n,
+                "unit": comparison.unit,
+                "q1": group.q1,
+                "q3": group.q3,
+                "sd": group.sd,
+                "events": group.events,
+            }
+            | trial_table.columns_of("median", group.median)
+            | trial_table.columns_of("mean", group.mean)
+            | trial_table.columns_of("geometric_mean", group.geometric_mean)
+            | trial_table.columns_of("share", group.proportion)
+            for group in comparison.groups
+        ],
+        infer_schema_length=None,
+    )
 
 
 def effects_frame(comparison: Comparison) -> pl.DataFrame:
@@ -116,9 +144,7 @@ def _effects_words(comparison: Comparison) -> pl.DataFrame:
     rows += [
         {
             "What": f"{pair.first} v {pair.second}",
-            "Effect (95 % CI)": f"{pair.effect_name} {fmt.estimate(pair.effect)}"
-            if pair.effect is not None
-            else pair.test.method,
+            "Effect (95 % CI)": trial_table.pair_words(pair),
             "p": f"{fmt.p_value(pair.test.p_value)}; adjusted {fmt.p_value(pair.p_adjusted)}",
         }
         for pair in comparison.pairs
@@ -130,80 +156,11 @@ def _effects_words(comparison: Comparison) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def _estimate(found: Estimate | NotComputable | None) -> str:
+def estimate_words(found: Estimate | NotComputable | None) -> str:
     """Write an estimate with its interval, a dash where there is none."""
     if not isinstance(found, Estimate):
         return fmt.DASH
     return f"{fmt.quantity(found.value, found.unit)} ({fmt.interval(found.low, found.high)})"
-
-
-def draw_forest(analysis: Analysis, view: View) -> None:
-    """Draw the primary effect by procedure and over all."""
-    frame = strata_frame(analysis).drop_nulls(["value"])
-    frame = frame.with_columns(
-        name=pl.col("stratum").replace_strict(
-            {s: fmt.procedure(s) for s in frame["stratum"] if s != "All"}, default="All"
-        )
-    )
-    first = frame.row(-1, named=True)
-    charts.show(
-        _forest(frame, str(first["effect"]), float(first["null"])),
-        frame,
-        key="significance-forest",
-        title=f"{str(first['effect']).capitalize()} by procedure, 95 % intervals",
-        alt_text="Effect with interval within each procedure and over all",
-        filters=view.filters,
-    )
-    left = f" {fmt.plural(analysis.small_strata, 'procedure')} with fewer than ten values in a "
-    st.caption(
-        "Each procedure is compared within itself; their p-values are adjusted together."
-        + (f"{left}group are not shown." if analysis.small_strata else "")
-    )
-
-
-def _forest(frame: pl.DataFrame, effect: str, null: float) -> AltairChart:
-    """Draw points with intervals and the line of no effect."""
-    ratio = effect.startswith(("ratio", "risk ratio"))
-    ends = [v for name in ("low", "value", "high") for v in frame[name] if v is not None]
-    domain = axis_domain([null, *ends], ratio)
-    scale = alt.Scale(type="log" if ratio else "linear", zero=False, nice=False, domain=domain)
-    order = [*sorted(set(frame["name"]) - {"All"}), "All"]
-    base = alt.Chart(frame, height=ROW_HEIGHT * frame.height + 40).encode(
-        y=alt.Y("name", type="nominal", title=None, sort=order, axis=alt.Axis(labelLimit=320))
-    )
-    line = base.mark_rule(color=charts.OKABE_ITO[0], strokeWidth=2, clip=True).encode(
-        x=alt.X("low", type="quantitative", title=effect.capitalize(), scale=scale),
-        x2="high",
-    )
-    point = base.mark_point(filled=True, size=60, color=charts.OKABE_ITO[0]).encode(
-        x=alt.X("value", type="quantitative", scale=scale),
-        tooltip=[
-            alt.Tooltip("name", type="nominal", title="Procedure"),
-            alt.Tooltip("value", type="quantitative", format=".3~g", title="Effect"),
-            alt.Tooltip("low", type="quantitative", format=".3~g", title="From"),
-            alt.Tooltip("high", type="quantitative", format=".3~g", title="To"),
-            alt.Tooltip("n", type="quantitative", format=",", title="Records"),
-            alt.Tooltip("p_value", type="quantitative", format=".3~g", title="p"),
-            alt.Tooltip("p_adjusted", type="quantitative", format=".3~g", title="adjusted p"),
-        ],
-    )
-    none = (
-        alt.Chart(pl.DataFrame({"null": [null]}))
-        .mark_rule(color=charts.NEUTRAL, strokeDash=[4, 4])
-        .encode(x=alt.X("null", type="quantitative"))
-    )
-    return none + line + point
-
-
-def axis_domain(values: list[float], log: bool) -> list[float]:
-    """Return the ends of an axis a twentieth wider than the values; infinite ones are cut."""
-    finite = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
-    low, high = min(finite), max(finite)
-    if log:
-        margin = max((high / low) ** 0.05, 1.02)
-        return [low / margin, high * margin]
-    margin = max((high - low) * 0.05, 1e-9)
-    return [low - margin, high + margin]
 
 
 def draw_checks(comparison: Comparison) -> None:
@@ -219,16 +176,15 @@ def draw_checks(comparison: Comparison) -> None:
         st.caption("No test of normality decides: the kind of outcome and the group sizes do.")
 
 
-def draw_programs(comparison: Comparison, values: pl.DataFrame, view: View) -> None:
+def draw_programs(comparison: Comparison, values: Callable[[], pl.DataFrame]) -> None:
     """Draw the programs that repeat the result, and the values they read."""
     programs = {"R": r_code(comparison), "Python": python_code(comparison)}
     if not any(programs.values()):
         return
     with st.expander("Repeat it in R or Python", icon=":material/code:"):
-        rows = values.group_by("group", "value").agg(pl.col("count").sum()).sort("group", "value")
         st.download_button(
-            "values.csv", rows.write_csv, "values.csv", "text/csv", on_click="ignore",
-            help="Group, value and how often: no patient, no case",
+            "values.csv", lambda: values().write_csv(), "values.csv", "text/csv",
+            on_click="ignore", help="The values counted: no patient, no case",
         )  # fmt: skip
         for tab, program in zip(st.tabs(list(programs)), programs.items(), strict=True):
             language, text = program

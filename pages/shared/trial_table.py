@@ -6,7 +6,7 @@ import polars as pl
 
 from analytics.comparison import Comparison, Effect, GroupSummary
 from analytics.modalities import Result
-from analytics.results import Estimate, NotComputable
+from analytics.results import Estimate, NotComputable, Pair
 from pages.shared import format as fmt
 
 NOT_APPLICABLE = "not applicable"
@@ -88,6 +88,14 @@ def effect_words(effect: Effect) -> str:
     return f"{name} {fmt.quantity(found.value, found.unit)} ({ends})"
 
 
+def pair_words(pair: Pair) -> str:
+    """Write the effect between two of several groups, or which test compared them."""
+    if pair.effect is None:
+        return pair.test.method
+    found = Effect(pair.effect_name, pair.first, pair.second, pair.effect, 0.0)
+    return effect_words(found)
+
+
 def _row(comparison: Comparison, modalities: Sequence[str]) -> dict[str, str]:
     row = _groups(comparison, modalities)
     if isinstance(comparison.test, NotComputable):
@@ -142,14 +150,15 @@ def _numbers(result: Result, group: GroupSummary) -> dict[str, object]:
         "p_adjusted": comparison.p_adjusted,
         "effect": effect.name if effect else None,
     }
-    row |= _ends("median", group.median) | _ends("share", group.proportion)
-    row |= _ends("effect", effect.estimate if effect else None)
+    row |= columns_of("median", group.median) | columns_of("share", group.proportion)
+    row |= columns_of("effect", effect.estimate if effect else None)
     found = result.adjusted
-    row |= _ends("crude", found.crude if found else None)
-    return row | _ends("within_procedures", found.adjusted if found else None)
+    row |= columns_of("crude", found.crude if found else None)
+    return row | columns_of("within_procedures", found.adjusted if found else None)
 
 
-def _ends(name: str, found: Estimate | NotComputable | None) -> dict[str, object]:
+def columns_of(name: str, found: Estimate | NotComputable | None) -> dict[str, object]:
+    """Return an estimate and its interval as three columns."""
     known = found if isinstance(found, Estimate) else None
     return {
         f"{name}_value": known.value if known else None,

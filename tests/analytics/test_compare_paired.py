@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analytics.compare_paired import compare_change, compare_paired
+from analytics.compare_paired import compare_paired
 from analytics.comparison import Equivalence
 from analytics.paired import friedman, wilcoxon_signed_rank
 from analytics.results import Estimate, NotComputable, TestResult
@@ -39,24 +39,6 @@ def test_two_times_give_the_exact_signed_rank_test():
     assert isinstance(change, Estimate) and change.value == -expected["walsh_median_nonzero"]
     assert "regression to the mean" in found.sentence
     assert not OVERCLAIMS.search(found.sentence)
-
-
-def test_counted_changes_give_what_visits_give():
-    wide = nrs().pivot("time", index="subject", values="value")
-    columns = {
-        "earlier": wide["nrs_base"],
-        "later": wide["nrs_1month"],
-        "change": wide["nrs_1month"] - wide["nrs_base"],
-    }
-    parts = pl.concat([pl.DataFrame({"part": p, "value": v}) for p, v in columns.items()])
-    counts = parts.group_by("part", "value").agg(count=pl.len())
-    by_counts = compare_change(counts, "Pain", times=("nrs_base", "nrs_1month"))
-    by_visits = compare_paired(nrs(), "score", "Pain", times=["nrs_base", "nrs_1month"])
-    assert by_counts.test == by_visits.test
-    assert by_counts.effects == by_visits.effects
-    assert by_counts.groups == by_visits.groups
-    nothing = compare_change(counts.clear(), "Pain", times=("a", "b"))
-    assert isinstance(nothing.test, NotComputable)
 
 
 def test_three_times_give_friedman_and_holm_pairs():

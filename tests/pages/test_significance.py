@@ -112,7 +112,6 @@ def test_pain_before_and_after_agrees_with_scipy_on_the_rows(
     rows: pl.DataFrame,  # noqa: F811
 ) -> None:
     at.button_group(key="design").set_value("times").run()
-    at.button_group(key="after").set_value("1mo").run()
     assert not at.exception
     cases = one_per_patient(rows).drop_nulls(["pain_baseline", "pain_1mo"])
     scale = pl.when(pl.col("pain_scale") == "VAS 0-100").then(10).otherwise(1)

@@ -2,8 +2,6 @@
 -- Grain: one row per stratum, group and value. A missing value is the row with a null value.
 -- Parameters: filters, scope, outcome (see the list), group_by, stratum (procedure, or null for none),
 -- first_of_patient.
--- Pain is on the scale 0 to 10, whatever scale was used; a complication is 0 or 1. CTDIvol and DLP of
--- the 16 cm phantom are left out: they differ twofold from the 32 cm ones for the same beam.
 with
 -- include: filtered
 ,
@@ -12,25 +10,8 @@ with
 
 select
 -- include: chosen_group
-    case $outcome::varchar
-        when 'air_kerma_mgy' then air_kerma_mgy
-        when 'kap_gycm2' then kap_gycm2
-        when 'ctdi_vol_mgy' then case when ctdi_phantom_cm is distinct from 16 then ctdi_vol_mgy end
-        when 'dlp_mgycm' then case when ctdi_phantom_cm is distinct from 16 then dlp_mgycm end
-        when 'ssde_mgy' then ssde_mgy
-        when 'peak_skin_dose_mgy' then peak_skin_dose_mgy
-        when 'duration_min' then duration_min
-        when 'complication' then (complications <> 'none')::int::double
-        when 'satisfaction' then satisfaction::double
-        when 'satisfied' then (satisfaction >= 4)::int::double
-        when 'pain_1mo' then pain_1mo / case when pain_scale = 'VAS 0-100' then 10 else 1 end
-        when 'pain_3mo' then pain_3mo / case when pain_scale = 'VAS 0-100' then 10 else 1 end
-        when 'pain_6mo' then pain_6mo / case when pain_scale = 'VAS 0-100' then 10 else 1 end
-        when 'pain_relief_1mo' then (pain_baseline - pain_1mo)
-            / case when pain_scale = 'VAS 0-100' then 10 else 1 end
-        when 'odi_1mo' then odi_1mo
-        when 'odi_6mo' then odi_6mo
-    end as value,
+-- include: outcome_value
+    as value,
     count(*) as count
 from chosen
 group by all

@@ -1,0 +1,135 @@
+"""Significance between groups: crude, within procedures, and with covariates held equal."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+import streamlit as st
+
+from analytics.adjusting import adjust_for, on_log
+from analytics.cell_regression import Adjustment
+from analytics.dose import active_coefficients, effective_dose
+from analytics.results import NotComputable
+from analytics.workbench import Outcome, analyse
+from pages.analysis import significance_choices as ask
+from pages.analysis import significance_parts as parts
+from pages.analysis.significance_forest import draw_forest
+from pages.shared import data, downloads, filters
+from pages.shared import format as fmt
+from pages.shared.page import View
+from warehouse.reference import EFFECTIVE_DOSE, read
+
+EFFECTIVE = "effective_dose_msv"
+DIGITS = 4
+
+
+def compare_groups(view: View) -> None:
+    """Compare an outcome between groups, over all and within procedures."""
+    outcome, grouping = ask.choose_outcome()
+    with st.expander("Records, margin and adjustment", icon=":material/tune:"):
+        first_only, repeated = ask.choose_patients(view)
+        adjustment = filters.choose("adjust", "Adjust p within a family", ask.ADJUSTMENTS)
+        margin_place = st.container()
+    values = counted(view, outcome, grouping, first_only)
+    groups = ask.choose_groups(values, grouping, outcome)
+    with margin_place:
+        margin = ask.choose_margin(outcome, groups)
+    analysis = analyse(
+        values, outcome, groups,
+        margin=margin, adjustment=adjustment, repeated_share=repeated,
+    )  # fmt: skip
+    overall = analysis.overall
+    parts.draw_answer(overall)
+    parts.draw_tables(overall, view)
+    if overall.p_value is not None:
+        draw_adjusted(view, outcome, grouping, groups, first_only)
+    if analysis.strata and overall.effects:
+        draw_forest(analysis, view)
+    parts.draw_checks(overall)
+    shown = values.filter(pl.col("group").is_in(groups))
+    parts.draw_programs(overall, lambda: _without_strata(shown))
+
+
+def counted(view: View, outcome: Outcome, grouping: str, first_only: bool) -> pl.DataFrame:
+    """Return the counted values by stratum and group.
+
+    Effective dose is written with four digits: its band is a quarter and more of its value.
+    """
+    asked = {
+        "group_by": grouping,
+        "stratum": None if grouping == "procedure" else "procedure",
+        "first_of_patient": first_only,
+    }
+    if outcome.key != EFFECTIVE:
+        return data.query("significance_frequency", view.filters, outcome=outcome.key, **asked)
+    doses = data.query("significance_dose", view.filters, **asked)
+    estimated = effective_dose(doses, coefficients()).select(
+        "group", "stratum", "count", value=pl.col(EFFECTIVE).round_sig_figs(DIGITS)
+    )
+    return estimated.group_by("group", "stratum", "value").agg(pl.col("count").sum())
+
+
+def coefficients() -> pl.DataFrame:
+    """Return today's coefficients of effective dose."""
+    return active_coefficients(read("effective_dose.csv", EFFECTIVE_DOSE), date.today())
+
+
+def draw_adjusted(
+    view: View, outcome: Outcome, grouping: str, groups: Sequence[str], first_only: bool
+) -> None:
+    """Draw the effect with covariates held equal, beside the crude one on the same records."""
+    st.subheader("Crude and adjusted", anchor=False)
+    covariates = ask.choose_covariates(grouping)
+    if not covariates:
+        st.caption("Choose what to hold equal: without it, groups may differ in their cases only.")
+        return
+    asked = "dose_of_modality" if outcome.key == EFFECTIVE else outcome.key
+    cells = data.query(
+        "significance_cells", view.filters, outcome=asked, covariates=tuple(covariates),
+        log=on_log(outcome), group_by=grouping, stratum=None, first_of_patient=first_only,
+    )  # fmt: skip
+    found = adjust_for(cells, outcome, groups, covariates, coefficients())
+    if not isinstance(found.adjusted, Adjustment):
+        st.info(f"The adjusted effect {found.adjusted.reason}.")
+        return
+    rows = adjusted_rows(found.crude, found.adjusted, found.scale)
+    downloads.offer(
+        rows, key="significance-adjusted", title=f"{outcome.name}, crude and adjusted",
+        filters=view.filters, words=rows,
+    )  # fmt: skip
+    st.table(rows, hide_index=True)
+    st.caption(_notes(found.adjusted))
+
+
+def adjusted_rows(
+    crude: Adjustment | NotComputable, adjusted: Adjustment, scale: str
+) -> pl.DataFrame:
+    """Return one row a group: effect against the reference without and with covariates."""
+    rows = []
+    for group, effect in adjusted.effects.items():
+        test = adjusted.tests[group]
+        plain = crude.effects[group] if isinstance(crude, Adjustment) else None
+        rows.append(
+            {
+                "Effect": f"{scale}, {group} v {adjusted.reference}",
+                "Crude, same records": parts.estimate_words(plain),
+                "Adjusted (95 % CI)": parts.estimate_words(effect),
+                "p": fmt.p_value(getattr(test, "p_value", None)),
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+def _notes(found: Adjustment) -> str:
+    """Say what the model held equal, on how many records, and what it cannot do."""
+    names = ", ".join(ask.COVARIATES[name].lower() for name in found.covariates)
+    said = [f"{found.method.capitalize()} on {fmt.plural(found.n, 'record')} with {names} known"]
+    if found.n_left_out:
+        said[0] += f" ({fmt.count(found.n_left_out)} left out)"
+    said += [note.rstrip(".") for note in found.notes]
+    said.append("What was not measured is not adjusted for")
+    return ". ".join(said) + "."
+
+
+def _without_strata(values: pl.DataFrame) -> pl.DataFrame:
+    return values.group_by("group", "value").agg(pl.col("count").sum()).sort("group", "value")
