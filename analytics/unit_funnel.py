@@ -63,5 +63,5 @@ def dose_funnel(cells: pl.DataFrame) -> DoseFunnel | NotComputable:
     if isinstance(found, NotComputable):
         return found
     each = units["n"].to_numpy()
-    sizes = np.geomspace(each.min(), each.max(), CURVE_POINTS)
+    sizes = np.geomspace(0.9 * each.min(), 1.1 * each.max(), CURVE_POINTS)
     return DoseFunnel(found, sd, normal_limits(sizes, 0.0, sd, found.phi_used))

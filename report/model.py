@@ -52,12 +52,13 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     right: tuple[bool, ...]
-    wide: tuple[bool, ...] = ()  #: columns that take what room is left
+    shares: tuple[int, ...] = ()  #: of the room that is left, for each column; 0: as it needs
 
     def __post_init__(self) -> None:
         """Refuse a table whose rows are not as wide as its head."""
         width = len(self.columns)
-        if len(self.right) != width or any(len(row) != width for row in self.rows):
+        widths = {width, len(self.right), len(self.shares or self.right), *map(len, self.rows)}
+        if len(widths) > 1:
             raise ValueError(f"table {self.title!r}: rows, alignment and head differ in width")
 
 

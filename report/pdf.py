@@ -9,7 +9,7 @@ from typing import Any
 
 import typst
 
-from report.model import Block, Figures, Listing, Picture, Report, Table, Words, runs
+from report.model import Block, Figures, Listing, Picture, Report, Words, runs
 
 TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
 
@@ -47,7 +47,8 @@ def _told(report: Report, folder: Path) -> dict[str, Any]:
         if isinstance(given, Figures):
             figures = [dataclasses.asdict(figure) for figure in given.figures]
             return {"kind": "figures", "figures": figures}
-        return {"kind": "table"} | dataclasses.asdict(given) | {"wide": _wide(given)}
+        shares = given.shares or tuple(int(place == 0) for place in range(len(given.columns)))
+        return {"kind": "table"} | dataclasses.asdict(given) | {"shares": shares}
 
     return {
         "title": report.title,
@@ -64,8 +65,3 @@ def _told(report: Report, folder: Path) -> dict[str, Any]:
             for section in report.sections
         ],
     }
-
-
-def _wide(table: Table) -> list[bool]:
-    """Return which columns share the room that is left: the named ones, else the first."""
-    return list(table.wide) or [place == 0 for place in range(len(table.columns))]

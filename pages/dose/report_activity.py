@@ -33,6 +33,7 @@ from warehouse.settings import shown
 FOLLOWED = 4
 ATTENTION = (Decision.ABOVE, Decision.UNCERTAIN, Decision.LOW, Decision.ABOVE_MEDIAN)
 PLACES = {"site": "Site"}
+STRENGTHS = {"national": "national", "orientation": "one centre"}
 
 
 def coverage(spans: Spans) -> Section:
@@ -56,7 +57,7 @@ def coverage(spans: Spans) -> Section:
         "Coverage",
         (
             Words(health_parts.coverage_words(frame)),
-            blocks.table(words, "Completed procedures with a dose record, by room", ("Note",)),
+            blocks.table(words, "Completed procedures with a dose record, by room", {"Note": 1}),
         ),
     )
 
@@ -70,8 +71,10 @@ def _share_words(share: Estimate | NotComputable) -> str:
 def volumes(spans: Spans) -> Section:
     """Say what was done, beside the quarter before."""
     now, before = (data.query("report_volumes", span) for span in (spans.now, spans.before))
-    by_site = _beside(now, before, ["site", "modality"]).rename(
-        {"site": "Site", "modality": "Modality"}
+    by_site = (
+        _beside(now, before, ["site", "modality"])
+        .sort("site", "modality")
+        .rename({"site": "Site", "modality": "Modality"})
     )
     by_procedure = _beside(now, before, ["procedure_code"]).head(12)
     named = by_procedure.with_columns(
@@ -82,12 +85,12 @@ def volumes(spans: Spans) -> Section:
     return Section(
         "Volumes",
         (
-            blocks.table(by_site, "Completed procedures, by site and modality", ("Site",)),
+            blocks.table(by_site, "Completed procedures, by site and modality", {"Site": 1}),
             blocks.picture(
                 volume_chart(monthly), "Completed procedures a month, by modality",
                 "Stacked bars of completed procedures a month", 150,
             ),
-            blocks.table(named, "The most frequent procedures", ("Procedure",)),
+            blocks.table(named, "The most frequent procedures", {"Procedure": 1}),
         ),
     )  # fmt: skip
 
@@ -149,7 +152,7 @@ def _levels_of(year: Filters, modality: str, measure: DoseMeasure) -> list[Block
     table = judged(year, modality, measure)
     if table.is_empty():
         return [Words(f"No mapped {modality} procedure has a {measure.label}.")]
-    counted = "; ".join(f"{n} {what.value}" for what, n in decisions(table).items())
+    counted = " · ".join(f"{n} {what.value}" for what, n in decisions(table).items())
     frequent = (
         table["procedure_code"].unique(maintain_order=True).head(level_tables.MOST_PROCEDURES)
     )
@@ -157,11 +160,8 @@ def _levels_of(year: Filters, modality: str, measure: DoseMeasure) -> list[Block
         (pl.col("procedure_code").is_in(frequent.implode()) & (pl.col("n") >= MIN_CASES))
         | pl.col("decision").is_in([what.value for what in ATTENTION])
     )
-    unit = measure.index.unit
-    words = level_tables.verdicts(shown_rows, PLACES, unit).select(
-        "Procedure", "Site", "n", f"Median ({unit})", "95 % CI", f"Reference ({unit})", "Verdict",
-        "To do",
-    )  # fmt: skip
+    words = level_words(shown_rows, measure.index.unit)
+    actions = to_do(shown_rows)
     chart, _ = level_tables.medians(table, measure)
     title = f"{measure.label}, {modality}"
     left = table.height - shown_rows.height
@@ -172,8 +172,48 @@ def _levels_of(year: Filters, modality: str, measure: DoseMeasure) -> list[Block
             chart, f"{title}: medians of the facilities, with reference levels (orange)",
             f"Medians with intervals and reference levels, {title}",
         ),
-        blocks.table(words, f"{title}: medians and verdicts", ("Procedure", "Verdict", "To do")),
+        blocks.table(words, f"{title}: medians and verdicts",
+                     {"Procedure": 4, "Held against": 3, "Verdict": 4}),
+        *([Listing(actions)] if actions else []),
     ]  # fmt: skip
+
+
+def to_do(table: pl.DataFrame) -> tuple[str, ...]:
+    """Say what is to be done about which medians, one point an action."""
+    judged_so = pl.col("decision").is_in([what.value for what in ATTENTION])
+    listed = (
+        table.filter(judged_so)
+        .group_by("action", "procedure_code", maintain_order=True)
+        .agg(pl.col("site").str.join(", "))
+    )
+    points = []
+    for (action,), mine in listed.group_by("action", maintain_order=True):
+        of = "; ".join(f"{fmt.procedure(code)} at {sites}" for _, code, sites in mine.iter_rows())
+        points.append(f"**{str(action)[0].upper()}{str(action)[1:]}:** {of}.")
+    return tuple(points)
+
+
+def level_words(table: pl.DataFrame, unit: str) -> pl.DataFrame:
+    """Return the printed form of a level table: a procedure is named once."""
+    words = level_tables.verdicts(table, PLACES, unit)
+    level = (
+        pl.when(pl.col("drl").is_not_null())
+        .then(pl.format("level {}", _figure("drl")))
+        .when(pl.col("achievable").is_not_null())
+        .then(pl.format("published median {}", _figure("achievable")))
+    )
+    strength = pl.col("strength").replace_strict(STRENGTHS, default=None)
+    repeated = (pl.col("procedure_code") == pl.col("procedure_code").shift(1)).fill_null(False)
+    told = table.select(held=pl.concat_str(level, strength, separator=", "), repeated=repeated)
+    return words.select(
+        pl.when(told["repeated"]).then(pl.lit("")).otherwise("Procedure").alias("Procedure"),
+        "Site", "n", f"Median ({unit})", "95 % CI",
+        told["held"].alias("Held against"), "Verdict",
+    )  # fmt: skip
+
+
+def _figure(column: str) -> pl.Expr:
+    return pl.col(column).map_elements(fmt.number, pl.String)
 
 
 def effective(spans: Spans) -> Section:
@@ -182,13 +222,16 @@ def effective(spans: Spans) -> Section:
     doses = data.query("levels_effective", spans.now)
     sums = effective_sums(doses, active, ["site", "modality"])
     words = level_tables.effective_words(sums).drop("Estimated share")
+    median, ends = "Median of cases (mSv)", "95 % CI of the median"
+    joined = words.with_columns(pl.format("{} ({})", median, ends).alias(median)).drop(ends)
     return Section(
         "Effective dose of the population",
         (
-            blocks.table(words, "Sums of estimated effective dose in the quarter", ("Site",)),
+            blocks.table(joined, "Sums of estimated effective dose in the quarter",
+                         {"Range by the band": 1, median: 1}),
             Words(level_tables.EFFECTIVE_NOTE, quiet=True),
         ),
-    )
+    )  # fmt: skip
 
 
 def trends(spans: Spans, measures: list[tuple[str, DoseMeasure]]) -> Section:
@@ -206,10 +249,10 @@ def trends(spans: Spans, measures: list[tuple[str, DoseMeasure]]) -> Section:
             pictures += picture
     names = (
         "Procedure",
-        "Dose index",
-        "Slope a year",
+        "Index",
+        "Slope a year (95 % CI)",
         "Changes of level",
-        "Signals in the quarter",
+        "Signals of the quarter",
     )
     frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String()), orient="row")
     note = (
@@ -218,7 +261,11 @@ def trends(spans: Spans, measures: list[tuple[str, DoseMeasure]]) -> Section:
         "no trend). Signals: run rules on single months, limits frozen over the first 12 months or "
         "since a recorded change."
     )
-    table = blocks.table(frame, f"The last {blocks.TREND_MONTHS} months", names[2:])
+    table = blocks.table(
+        frame,
+        f"The last {blocks.TREND_MONTHS} months",
+        dict(zip(names, (4, 0, 3, 4, 4), strict=True)),
+    )
     return Section("Trends", (table, Words(note, quiet=True), *pictures))
 
 
@@ -259,7 +306,8 @@ def signals(months: pl.DataFrame, noted: pl.DataFrame, spans: Spans) -> str:
     chart = findings.control_chart(months, noted, "XmR")
     if not isinstance(chart, Chart):
         return f"not judged: {chart.reason}"
-    frame = findings.control_frame(months, chart).filter()
+    inside = pl.col("month").is_between(spans.now.from_date, spans.now.to_date)
+    frame = findings.control_frame(months, chart).filter(pl.col("signal").is_not_null(), inside)
     said = [f"{row['month']:%b}: {row['signal']}" for row in frame.iter_rows(named=True)]
     return "; ".join(said) or "none"
 

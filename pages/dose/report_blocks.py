@@ -116,14 +116,15 @@ def main_measures(choices: pl.DataFrame) -> list[tuple[str, DoseMeasure]]:
     return list(found.items())
 
 
-def table(frame: pl.DataFrame, title: str, wide: tuple[str, ...] = ()) -> Table:
-    """Write a frame as a table: numbers to three digits, blanks as a dash."""
+def table(frame: pl.DataFrame, title: str, shares: dict[str, int] | None = None) -> Table:
+    """Write a frame as a table: numbers to three digits, blanks as a dash.
+
+    ``shares`` names the columns that divide the room left by the others, and their shares.
+    """
     right = tuple(kind.is_numeric() for kind in frame.schema.values())
     rows = tuple(tuple(written(value) for value in row) for row in frame.rows())
-    return Table(
-        title, tuple(frame.columns), rows, right,
-        tuple(name in wide for name in frame.columns) if wide else (),
-    )  # fmt: skip
+    wide = tuple(shares.get(name, 0) for name in frame.columns) if shares else ()
+    return Table(title, tuple(frame.columns), rows, right, wide)
 
 
 def written(value: Any) -> str:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from analytics.level_table import decisions
 from analytics.reference_levels import Decision
+from pages.data import health_parts
 from pages.dose import outlier_list
 from pages.dose import report_activity as activity
 from pages.dose import report_blocks as blocks
@@ -87,7 +88,7 @@ def summary(spans: Spans, measures: list[tuple[str, DoseMeasure]]) -> Section:
         )
     )
     points = [
-        f"**{of}:** {'; '.join(f'{n} {what.value}' for what, n in found.items()) or 'no dose'}."
+        f"**{of}:** {' · '.join(f'{n} {what.value}' for what, n in found.items()) or 'no dose'}."
         for of, found in verdicts.items()
     ]
     unfinished = spans.quarter.last > (data.query("freshness")["data_to"].item())
@@ -100,4 +101,7 @@ def summary(spans: Spans, measures: list[tuple[str, DoseMeasure]]) -> Section:
         if unfinished
         else []
     )
-    return Section("Summary", (figures, *notes, Listing(tuple(points))))
+    frame = data.query("health_coverage", spans.now)
+    if frame.height:
+        points.insert(0, f"**Coverage:** {health_parts.coverage_words(frame).replace('**', '')}")
+    return Section("Summary", (figures, *notes, Listing((*points, safety.due_words(spans)))))

@@ -52,9 +52,9 @@ def outliers(spans: Spans) -> Section:
         (
             Words(f"**{fmt.plural(total, 'case')}** of the quarter broke at least one rule: "
                   f"{counted}. A case can break several rules."),
-            blocks.table(by_rule, "Cases by rule", ("Rule",)),
+            blocks.table(by_rule, "Cases by rule", {"Rule": 1}),
             blocks.table(cases, f"The {len(cases)} cases furthest out on their own scale",
-                         ("Why", "Procedure")),
+                         {"Why": 3, "Value": 2, "Limit": 2, "Procedure": 3}),
             *_decided(spans),
         ),
     )  # fmt: skip
@@ -84,27 +84,38 @@ def _decided(spans: Spans) -> list[Block]:
         else ""
     )
     return [
-        blocks.table(counts, "What the reviews decided", ("Justification",)),
+        blocks.table(counts, "What the reviews decided", {"Justification": 1}),
         Words(f"{fmt.plural(decided.height, 'review')} with an outcome.{took}", quiet=True),
     ]
 
 
-def follow_ups(spans: Spans) -> Section:
-    """List follow-ups and corrective actions that are open, due or done in the quarter."""
+def tasks(spans: Spans) -> pl.DataFrame:
+    """Return follow-ups and corrective actions that are open, due or done in the quarter."""
     rounds = review_report.rounds(shown(), _asked(spans, whenever=True))
     until = spans.quarter.last + AHEAD
-    found = pl.concat(
-        [_due(rounds, "follow_up", until, spans), _due(rounds, "action", until, spans)]
-    )
+    return pl.concat([_due(rounds, kind, until, spans) for kind in ("follow_up", "action")])
+
+
+def due_words(spans: Spans) -> str:
+    """Say how many follow-ups and actions there are, and how many are overdue."""
+    found = tasks(spans)
     if found.is_empty():
-        words = "No patient follow-up and no corrective action is open, due or was done."
-        return Section("Follow-ups and actions", (Words(words),))
+        return "**Follow-ups and actions:** none is open, due or was done."
     late = found.filter(pl.col("State") == "overdue").height
-    said = f"{fmt.count(late)} of {fmt.count(len(found))} overdue on {fmt.day(spans.quarter.last)}."
-    title = "Patient follow-ups and corrective actions"
-    return Section(
-        "Follow-ups and actions", (Words(said), blocks.table(found, title, ("Procedure", "What")))
+    return (
+        f"**Follow-ups and actions:** {fmt.count(late)} of {fmt.count(len(found))} overdue on "
+        f"{fmt.day(spans.quarter.last)}."
     )
+
+
+def follow_ups(spans: Spans) -> Section:
+    """List follow-ups and corrective actions."""
+    found = tasks(spans)
+    listed: list[Block] = [Words(due_words(spans))]
+    if found.height:
+        title = "Patient follow-ups and corrective actions"
+        listed.append(blocks.table(found, title, {"Procedure": 2, "What": 3}))
+    return Section("Follow-ups and actions", tuple(listed))
 
 
 def _due(rounds: pl.DataFrame, kind: str, until: date, spans: Spans) -> pl.DataFrame:
@@ -150,7 +161,7 @@ def special(spans: Spans) -> Section:
     return Section(
         "Children and pregnancy",
         (
-            blocks.table(named, "CT and fluoroscopy in children and in pregnancy", ("Group",)),
+            blocks.table(named, "CT and fluoroscopy in children and in pregnancy", {"Group": 1}),
             Words("Children are compared within their weight band only. A blank pregnancy status "
                   "is not a no.", quiet=True),
         ),
@@ -198,14 +209,14 @@ def quality(spans: Spans) -> Section:
     )
     if flags.height:
         words = health_parts.flags(flags).drop("Latest case")
-        found.append(blocks.table(words, "Procedures loaded with a warning", ("Warning",)))
+        found.append(blocks.table(words, "Procedures loaded with a warning", {"Warning": 1}))
     else:
         found.append(Words("No procedure of the quarter was loaded with a warning."))
     rejected = data.query("health_rejected_rules")
     if rejected.height:
         words = health_parts.rejected_rules(rejected).drop("Example")
         title = "Rows refused by the refresh since the first load, by reason"
-        found.append(blocks.table(words, title, ("Reason",)))
+        found.append(blocks.table(words, title, {"Reason": 1}))
     return Section("Data quality", tuple(found), appendix=True)
 
 
@@ -236,9 +247,9 @@ def definitions(spans: Spans, measures: list[tuple[str, DoseMeasure]]) -> Sectio
         "Definitions and sources",
         (
             Listing(DEFINITIONS),
-            blocks.table(sources, "Reference levels used", ("Source",)),
-            blocks.table(coefficients, "Coefficients of effective dose, adults", ("Source",)),
-            blocks.table(rules, "Rules in force today", ("Source",)),
+            blocks.table(sources, "Reference levels used", {"Procedure": 3, "Source": 6}),
+            blocks.table(coefficients, "Coefficients of effective dose, adults", {"Source": 1}),
+            blocks.table(rules, "Rules in force today", {"Rule": 2, "Source": 3}),
         ),
         appendix=True,
     )

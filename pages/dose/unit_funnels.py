@@ -91,7 +91,7 @@ def chart(found: DoseFunnel, unit: str) -> alt.LayerChart | alt.FacetChart:
         )
     )
     points = table(found)
-    x = alt.X("n", type="quantitative", title="Cases", scale=alt.Scale(nice=True))
+    x = alt.X("n", type="quantitative", title="Cases", scale=alt.Scale(zero=False, nice=False))
     y = alt.Y(
         "ratio", type="quantitative", title="Times the dose of cases alike",
         scale=alt.Scale(type="log", nice=False, padding=12),
