@@ -18,6 +18,7 @@ from analytics.field_area import (
 from analytics.rules import EXCEEDANCE, MIN_CASES, Rule, exceedances, rules_from, with_month
 
 __all__ = [
+    "ALL_SIZES",
     "EXCEEDANCE",
     "FIELD_AREA_CM2",
     "GROUP",

@@ -23,7 +23,7 @@ CHOSEN = "chosen_case"
 
 
 def choose(filters: Filters, names: dict[str, str]) -> Choice:
-    """Ask for state, rule and size; beside each the cases that it would leave."""
+    """Ask for state, rule and size, and say how many cases each would leave."""
     so_far = Choice(*(tuple(st.session_state.get(key, ())) for key in ("state", "rule", "size")))
     counted = {
         by: outlier_list.count(filters, so_far, by) for by in ("state", "rule_id", "size_band")
@@ -35,10 +35,9 @@ def choose(filters: Filters, names: dict[str, str]) -> Choice:
     }
     columns = st.columns([3, 4, 3])
     chosen = []
-    for column, (key, label), by in zip(
+    for column, (key, label) in zip(
         columns,
         (("state", "State"), ("rule", "Rule"), ("size", "Size")),
-        counted,
         strict=True,
     ):
         if key in st.session_state:
@@ -47,11 +46,12 @@ def choose(filters: Filters, names: dict[str, str]) -> Choice:
             column.multiselect(
                 label, known[key], key=key, bind="query-params",
                 default=list(TO_DO) if key == "state" else None, placeholder=f"All {key}s",
-                format_func=lambda value, n=counted[by]: (
-                    f"{names.get(value, value)} ({fmt.count(n.get(value, 0))})"
-                ),
+                format_func=lambda value: str(names.get(value, value)),
             )
         )  # fmt: skip
+    said = [f"{names.get(value, value)} {fmt.count(n)}" for value, n in counted["rule_id"].items()]
+    states = [f"{state} {fmt.count(counted['state'].get(state, 0))}" for state in STATES]
+    st.caption(f"Cases by state: {', '.join(states)}. By rule: {', '.join(said) or 'none'}.")
     return Choice(*(tuple(values) for values in chosen))
 
 

@@ -128,7 +128,14 @@ def draw_history(rule_id: str, periods: pl.DataFrame, recorded: pl.DataFrame) ->
         f"**Periods of {rule_id}:** a case is judged by the form of its day. "
         f"{fmt.plural(written, 'version')} recorded."
     )
-    st.dataframe(table, hide_index=True, placeholder="–", alt=f"Periods of {rule_id}")
+    st.dataframe(
+        table, hide_index=True, placeholder="–", alt=f"Periods of {rule_id}",
+        column_config={
+            "From": st.column_config.DateColumn(format="YYYY-MM-DD"),
+            "To": st.column_config.DateColumn(format="YYYY-MM-DD", help="First day without it."),
+            "When (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+        },
+    )  # fmt: skip
 
 
 def fields(row: dict[str, Any], prefix: str) -> dict[str, Any]:

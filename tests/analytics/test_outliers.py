@@ -9,6 +9,7 @@ import pytest
 
 from analytics.dose import DoseIndex
 from analytics.outliers import (
+    ALL_SIZES,
     EXCEEDANCE,
     GROUP,
     SCORED,
@@ -180,6 +181,20 @@ def test_size_bands_are_judged_apart() -> None:
     judged = cases(2, size_band=["BMI 18.5–25", "BMI ≥ 30"], **{KAP: [9.0, 9.0]})
     found = own_distribution_exceedances(judged, own, rule("robust_limit", 3.5))
     assert found["procedure_id"].to_list() == [0]
+
+
+def test_a_rare_size_takes_all_sizes_of_its_procedure_and_says_so() -> None:
+    """19 large patients have no scale of their own: 49 cases of all sizes judge them."""
+    usual = cases(30, performed_on=date(2025, 3, 1), size_band="BMI 18.5–25")
+    rare = cases(19, performed_on=date(2025, 3, 1), size_band="BMI ≥ 30", **{KAP: 2.0})
+    own = own_distribution(pl.concat([usual, rare]), KAP, [date(2025, 6, 1)])
+    by_size = {row["size_band"]: row for row in own.iter_rows(named=True)}
+    assert (by_size["BMI 18.5–25"]["n"], by_size["BMI ≥ 30"]["n"]) == (30, 49)
+    assert by_size["BMI 18.5–25"]["basis"] == "12 months before"
+    assert by_size["BMI ≥ 30"]["basis"] == f"12 months before, {ALL_SIZES}"
+    judged = cases(2, size_band="BMI ≥ 30", **{KAP: [1.3, 8.0]})
+    found = own_distribution_exceedances(judged, own, rule("robust_limit", 3.0))
+    assert found.select("procedure_id", "n_basis").rows() == [(1, 49)]
 
 
 def test_multiple_of_the_reference_level() -> None:
