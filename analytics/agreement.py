@@ -102,7 +102,8 @@ def kappa_of_table(table: Any, weights: Weights = "none", level: float = 0.95) -
 
     Notes
     -----
-    Standard error of Fleiss, Cohen & Everitt 1969 (10.1037/h0028106), as ``vcd::Kappa`` of R.
+    Standard error of Fleiss, Cohen & Everitt 1969 (10.1037/h0028106), as ``vcd::Kappa`` of R. Where
+    it is zero (perfect agreement) the bounds are None: an interval without width would overclaim.
     """
     counts = count_table(table)
     n, k = counts.sum(), counts.shape[0]
@@ -118,9 +119,13 @@ def kappa_of_table(table: Any, weights: Weights = "none", level: float = 0.95) -
     kappa = (observed - chance) / (1 - chance)
     centred = w - np.add.outer(w @ columns, w.T @ rows) * (1 - kappa)
     variance = float((p * centred**2).sum()) - (kappa - chance * (1 - kappa)) ** 2
-    half = normal_quantile(check_level(level)) * math.sqrt(max(0.0, variance) / n) / (1 - chance)
     name = "Cohen κ" if weights == "none" else f"{weights} weighted κ"
-    return Estimate(kappa, max(-1.0, kappa - half), min(1.0, kappa + half), int(n), name)
+    check_level(level)
+    if variance < 1e-14:
+        return Estimate(kappa, None, None, int(n), name, level=level)
+    half = normal_quantile(level) * math.sqrt(variance / n) / (1 - chance)
+    low, high = max(-1.0, kappa - half), min(1.0, kappa + half)
+    return Estimate(kappa, low, high, int(n), name, level=level)
 
 
 @computable
@@ -172,7 +177,8 @@ def icc(
     Notes
     -----
     Source: McGraw & Wong 1996 (10.1037/1082-989X.1.1.30), as ``irr::icc`` of R. Bounds are None
-    where the readers agree without any error: the F interval does not exist.
+    where the F interval does not exist (readers agree without any error) or its approximation
+    breaks down (some negative coefficients).
     """
     values = as_floats(ratings)
     require(values.ndim == 2 and values.shape[1] >= 2, "there are not two readers")
@@ -182,12 +188,14 @@ def icc(
     ms_cases, ms_readers, ms_error = _mean_squares(complete)
     require(ms_cases + ms_readers + ms_error > 0, "all measurements are equal", n)
     alpha = (1 - check_level(level)) / 2
+    offset = 0.0 if definition == "consistency" else k / n * (ms_readers - ms_error)
+    total = ms_cases + (k - 1) * ms_error + offset
+    enough = total > 1e-12 * (ms_cases + ms_readers + ms_error)
+    require(enough, "the readers differ so much that no spread is left for the cases", n)
+    value = (ms_cases - ms_error) / total
     if definition == "consistency":
-        value = (ms_cases - ms_error) / (ms_cases + (k - 1) * ms_error)
         bounds = _consistency_bounds(ms_cases, ms_error, n, k, alpha)
     else:
-        offset = k / n * (ms_readers - ms_error)
-        value = (ms_cases - ms_error) / (ms_cases + (k - 1) * ms_error + offset)
         bounds = _agreement_bounds(value, (ms_cases, ms_readers, ms_error), n, k, alpha)
     name = "ICC(C,1)" if definition == "consistency" else "ICC(A,1)"
     return Estimate(value, *bounds, n, name, level=level)
@@ -233,6 +241,8 @@ def _agreement_bounds(
     f_low, f_high = special.fdtri(n - 1, df, 1 - alpha), special.fdtri(df, n - 1, 1 - alpha)
     low = n * (cases - f_low * error) / (f_low * others + n * cases)
     high = n * (f_high * cases - error) / (others + n * f_high * cases)
+    if not low <= value <= high:
+        return None, None
     return float(low), float(high)
 
 

@@ -70,7 +70,10 @@ def count(value: float, what: str) -> int:
     UndefinedError
         If the value is not a finite whole number from 0 to 2**53.
     """
-    number = float(value) if value is not None else math.nan
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise UndefinedError(f"{what} is {value}, not a number") from error
     if not math.isfinite(number) or number < 0 or number != math.floor(number):
         raise UndefinedError(f"{what} is {value}, not a whole number of at least 0")
     if number > LARGEST_COUNT:

@@ -142,6 +142,8 @@ def _bound(
     near, far = peak, peak + step
     for _ in range(60):
         if height(far) < 0:
+            if height(near) < 0:
+                break
             return float(brentq(height, min(near, far), max(near, far), xtol=1e-11 * abs(step)))
         near, far = far, far + step
     raise UndefinedError("the likelihood does not bound a coefficient", len(y))

@@ -17,6 +17,7 @@ from analytics.guards import (
     FloatArray,
     check_level,
     computable,
+    numbers,
     require,
 )
 from analytics.meta_heterogeneity import (
@@ -30,6 +31,7 @@ from analytics.meta_heterogeneity import (
 from analytics.results import Estimate, NotComputable, TestResult
 
 FEWEST_FOR_PREDICTION = 3
+LARGEST_VARIANCE_RATIO = 1e30
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,10 @@ def effects_and_variances(studies: Sequence[Study]) -> tuple[FloatArray, FloatAr
         require(usable, f"the effect of {study.name} is {value}, not a usable number")
         usable = 1 / LARGEST_VALUE <= variance <= LARGEST_VALUE
         require(usable, f"the variance of {study.name} is {variance}, not a usable number")
-    return np.array([s.effect for s in studies]), np.array([s.variance for s in studies])
+    y, v = np.array([s.effect for s in studies]), np.array([s.variance for s in studies])
+    together = v.max() <= LARGEST_VARIANCE_RATIO * v.min()
+    require(bool(together), "the variances of the studies differ too far for the arithmetic")
+    return y.astype(np.float64), v.astype(np.float64)
 
 
 def known_patients(studies: Sequence[Study]) -> int | None:
@@ -270,13 +275,14 @@ def unique_patient_check(
         interval that implies more than N patients counts some of them twice: several time points
         or outcomes of the same people pooled as if independent.
     """
-    require(all(map(math.isfinite, (low, high, sd))), "a bound is not a number")
+    low, high, people, sd = numbers([low, high, patients, sd], "bounds and patients")
     require(low < high, "the lower bound is not below the upper")
-    require(patients > 0 and sd > 0, "the number of patients or the SD is not positive")
+    require(people > 0 and sd > 0, "the number of patients or the SD is not positive")
     z = float(special.ndtri(1 - (1 - check_level(level)) / 2))
-    implied = (4 * z * sd / (high - low)) ** 2
-    narrowest = 2 * z * sd / math.sqrt(patients)
-    return PatientCheck(implied, patients, implied / patients, implied <= patients, narrowest)
+    implied = float((4 * z * sd / (high - low)) ** 2)
+    narrowest = float(2 * z * sd / math.sqrt(people))
+    ratio, plausible = float(implied / people), bool(implied <= people)
+    return PatientCheck(implied, int(people), ratio, plausible, narrowest)
 
 
 def leave_one_out(

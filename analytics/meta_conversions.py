@@ -62,8 +62,11 @@ def _printed(
     require(
         printed.has_quartiles or printed.has_range, "neither quartiles nor range are given", size
     )
+    require(median is not None, "the median is missing", size)
     given = [value for value in (minimum, q1, median, q3, maximum) if value is not None]
-    usable = all(math.isfinite(value) and abs(value) <= LARGEST_VALUE for value in given)
+    usable = all(
+        isinstance(v, int | float) and math.isfinite(v) and abs(v) <= LARGEST_VALUE for v in given
+    )
     require(usable, "a printed value is not a usable number", size)
     require(given == sorted(given), "minimum, quartiles, median and maximum are not in order", size)
     return printed

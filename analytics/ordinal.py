@@ -66,6 +66,7 @@ def proportional_odds(
     df, chi2 = len(design.names), max(0.0, 2 * (height - null))
     half, shown = normal_quantile(check_level(level)), []
     for i, name in enumerate(design.names, start=cuts):
+        require(spread[i, i] > 0, f"the error of {name} is too small for the arithmetic", n)
         error, b = math.sqrt(spread[i, i]), float(full[i])
         estimate = Estimate(b, b - half * error, b + half * error, n, "Wald", level=level)
         p = 2 * float(special.ndtr(-abs(b / error)))

@@ -311,6 +311,7 @@ def log_linear(
     b, t = design.back @ scaled_b, float(special.stdtrit(df, 1 - (1 - check_level(level)) / 2))
     shown = []
     for name, value, variance in zip(design.names, b, np.diag(covariance), strict=True):
+        require(variance > 0, f"the error of {name} is too small for the arithmetic", n)
         error = math.sqrt(variance)
         ends = float(value - t * error), float(value + t * error)
         estimate = Estimate(float(value), *ends, n, "HC3, t", level=level)

@@ -66,9 +66,16 @@ def test_kappa_is_symmetric_and_within_its_interval(pairs):
         there = agreement.cohens_kappa(second, first, weights)
         assert isinstance(here, Kappa) and isinstance(there, Kappa)
         if isinstance(here.kappa, Estimate):
-            assert here.kappa.low <= here.kappa.value <= here.kappa.high
             assert here.kappa.value == pytest.approx(there.kappa.value, abs=1e-12)
-            assert here.kappa.low == pytest.approx(there.kappa.low, abs=1e-9)
+            assert (here.kappa.low is None) == (there.kappa.low is None)
+            if here.kappa.low is not None:
+                assert here.kappa.low <= here.kappa.value <= here.kappa.high
+                assert here.kappa.low == pytest.approx(there.kappa.low, abs=1e-9)
+
+
+def test_perfect_agreement_has_no_interval():
+    shown = kappa([1, 2, 3, 1], [1, 2, 3, 1])
+    assert shown.value == 1 and shown.low is None and shown.high is None
 
 
 def test_fleiss_kappa_is_that_of_r():
@@ -115,7 +122,8 @@ def test_icc_ignores_unit_and_origin(rows, scale, shift):
     for definition in ("agreement", "consistency"):
         here = agreement.icc(values, definition)
         there = agreement.icc(values * scale + shift, definition)
-        if isinstance(here, NotComputable):
+        if isinstance(here, NotComputable) or isinstance(there, NotComputable):
+            assert type(here) is type(there)
             continue
         assert there.value == pytest.approx(here.value, abs=1e-6)
         if here.low is not None:

@@ -273,6 +273,8 @@ def test_extreme_and_wrong_studies_are_named_or_survive():
         assert isinstance(refused, NotComputable) and "Okafor 2019" in refused.reason
     for bad in (math.nan, math.inf, 0.0, -1.0, 1e308):
         assert isinstance(ma.pool([Study("a", 0.1, bad)]), NotComputable)
+    apart = ma.pool([Study("a", 0.1, 1e140), Study("b", 0.2, 1e-140)])
+    assert isinstance(apart, NotComputable) and "differ too far" in apart.reason
     assert isinstance(ma.pool([]), NotComputable)
     assert isinstance(ma.pool(rows([0.1], [0.1]), level=95), NotComputable)
     assert isinstance(mo.subgroups([]), NotComputable)
