@@ -98,7 +98,8 @@ def test_the_pictures_share_an_axis_only_where_the_quantity_is_one() -> None:
     specs = charts(opened("comparison"))
     titles = [spec["encoding"]["x"]["title"] for spec in specs if "encoding" in spec]
     assert titles[0] == "Estimated effective dose (mSv), logarithmic"
-    assert specs[0]["encoding"]["x"]["scale"]["type"] == "log"
+    named = [spec for spec in specs if "encoding" in spec]
+    assert named[0]["encoding"]["x"]["scale"]["type"] == "log"
     assert "Share of answers" in titles
 
 
@@ -145,3 +146,32 @@ def test_doses_without_outcomes_are_still_described(
     assert by_name["Dose-length product"]["CT"].startswith("114 [")
     assert by_name["Kerma-area product"]["fluoroscopy"].startswith("2.00 [")
     assert len(opened().metric) == 9
+
+
+def test_effects_by_procedure_stand_in_a_forest(year: pl.DataFrame) -> None:
+    at = opened("comparison")
+    forest = next(spec for spec in charts(at) if "layer" in spec and len(spec["layer"]) == 3)
+    assert forest["layer"][1]["encoding"]["x"]["scale"]["type"] == "log"
+    at.button_group(key="effect-of").set_value("duration_min").run()
+    assert not at.exception
+    from analytics.by_procedure import by_procedure
+    from analytics.modalities import OUTCOMES
+
+    logs = year.filter(pl.col("duration_min") > 0).with_columns(log=pl.col("duration_min").log())
+    strata = logs.group_by("modality", procedure="procedure_code").agg(
+        duration_n=pl.len(),
+        duration_mean=pl.col("log").mean(),
+        duration_variance=pl.col("log").var(),
+    )
+    outcome = next(o for o in OUTCOMES if o.measure == "duration_min")
+    frame, _ = by_procedure(strata, outcome, ("CT", "fluoroscopy"))
+    code = frame["stratum"][0]
+    ct, fluoroscopy = (
+        logs.filter((pl.col("procedure_code") == code) & (pl.col("modality") == m))[
+            "log"
+        ].to_numpy()
+        for m in ("CT", "fluoroscopy")
+    )
+    ends = stats.ttest_ind(ct, fluoroscopy, equal_var=False).confidence_interval()
+    assert frame["low"][0] == pytest.approx(np.exp(ends.low), rel=1e-9)
+    assert frame["high"][0] == pytest.approx(np.exp(ends.high), rel=1e-9)
