@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import agreement
@@ -58,6 +58,7 @@ def test_gaps_are_counted_and_strange_readings_refused():
     assert isinstance(agreement.kappa_of_table([[1, 2, 3], [1, 2, 3]]), NotComputable)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=40))
 def test_kappa_is_symmetric_and_within_its_interval(pairs):
     first, second = zip(*pairs, strict=True)
@@ -112,6 +113,7 @@ def test_icc_at_its_ends():
     assert isinstance(agreement.icc([[1e308, 1], [2, 3]]), NotComputable)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(*[st.integers(0, 50)] * 3), min_size=3, max_size=12),
     st.floats(0.1, 100),

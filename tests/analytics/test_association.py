@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import association
@@ -51,6 +51,7 @@ def test_correlations_without_an_answer_are_refused():
     assert perfect == Estimate(1.0, None, None, 5, "Spearman, Bonett–Wright interval")
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=3, max_size=25))
 def test_spearman_ignores_monotone_changes_and_order(pairs):
     x, y = (np.array(side, dtype=float) for side in zip(*pairs, strict=True))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import meta_analysis as ma
@@ -340,6 +340,7 @@ def test_proportions_are_pooled_and_turned_back():
     assert (ratio.low, ratio.value, ratio.high) == pytest.approx((math.exp(-1), 1, math.e))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(-5, 5), st.floats(0.001, 10)), min_size=2, max_size=12, unique=True

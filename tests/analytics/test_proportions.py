@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -182,6 +182,7 @@ def two_groups(draw) -> tuple[int, int, int, int]:
     return draw(st.integers(0, n1)), n1, draw(st.integers(0, n2)), n2
 
 
+@settings(deadline=None)
 @given(two_groups())
 def test_intervals_hold_the_estimate_and_mirror_when_groups_swap(g) -> None:
     e1, n1, e2, n2 = g
@@ -199,6 +200,7 @@ def test_intervals_hold_the_estimate_and_mirror_when_groups_swap(g) -> None:
         assert swapped.high == pytest.approx(inverse, rel=1e-7)
 
 
+@settings(deadline=None)
 @given(two_groups())
 def test_score_interval_and_test_agree(g) -> None:
     groups = score.TwoProportions(*g)
@@ -208,6 +210,7 @@ def test_score_interval_and_test_agree(g) -> None:
         assert outside == (low > 0 or high < 0)
 
 
+@settings(deadline=None)
 @given(two_groups())
 def test_p_values_are_probabilities_and_symmetric(g) -> None:
     e1, n1, e2, n2 = g

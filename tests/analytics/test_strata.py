@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -87,6 +87,7 @@ def strata_of_counts(draw):
     return events[0], sizes[0], events[1], sizes[1]
 
 
+@settings(deadline=None)
 @given(strata_of_counts())
 def test_swapping_the_groups_mirrors_everything(counts):
     e1, n1, e2, n2 = counts

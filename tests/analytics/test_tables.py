@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
@@ -136,6 +136,7 @@ def test_impossible_pairs_are_refused():
     assert isinstance(tables.mcnemar(0, 0, 0, 0), NotComputable)
 
 
+@settings(deadline=None)
 @given(*[st.integers(0, 60)] * 4)
 def test_paired_intervals_hold_the_estimate_and_mirror(a, b, c, d):
     if a + b + c + d == 0:
