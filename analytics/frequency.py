@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import stats
 
 from analytics.guards import as_floats, computable, require
 from analytics.results import Estimate
@@ -175,6 +174,8 @@ def quantile_interval(group: Any, q: float = 0.5, level: float = 0.95, unit: str
     counts = tally(group)
     require(counts.n > 0, "there is no value")
     tail = (1 - level) / 2
+    from scipy import stats  # most of a second, which a refresh does without
+
     low_rank = int(stats.binom.ppf(tail, counts.n, q))
     high_rank = int(stats.binom.ppf(1 - tail, counts.n, q)) + 1
     low = order_statistic(counts, low_rank) if low_rank >= 1 else None

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy import stats
 
 from analytics.frequency import quantile_interval
 from analytics.guards import not_computable
@@ -230,6 +229,8 @@ def typical_values(
         *(value.quantile(p / 100, "linear").alias(f"p{p}") for p in PERCENTILES),
         value.sort().alias("_sorted"),
     )
+    from scipy import stats  # most of a second, which a refresh does without
+
     tail, n = (1 - level) / 2, grouped["n"].to_numpy()
     low, high = (np.asarray(stats.binom.ppf(p, n, 0.5), dtype=np.int64) for p in (tail, 1 - tail))
     ranks = grouped.with_columns(pl.Series("_low", low - 1), pl.Series("_high", high))

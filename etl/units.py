@@ -3,10 +3,10 @@
 import re
 import unicodedata
 from functools import cache
+from typing import TYPE_CHECKING
 
-import pint
-
-_REGISTRY: pint.UnitRegistry = pint.UnitRegistry()
+if TYPE_CHECKING:
+    import pint
 
 #: Number in either decimal style, then whatever stands behind it.
 _BEHIND_NUMBER = re.compile(r"^[+-]?[\d.,]*\d[.,]?(?:[eE][+-]?\d+)?+\s*(?P<unit>[^\d\s.,:+-].*)$")
@@ -71,13 +71,23 @@ def _expression(unit: str) -> tuple[str, bool] | None:
 
 
 @cache
+def _registry() -> "pint.UnitRegistry":
+    """Read the definitions: a quarter of a second that a log in canonical units does not need."""
+    import pint
+
+    return pint.UnitRegistry()
+
+
+@cache
 def factor(unit: str, canonical: str) -> float | None:
     """Return what a value in ``unit`` is multiplied by, or none for no unit of that quantity."""
     understood = _expression(unit)
     if understood is None:
         return None
+    import pint
+
     try:
-        size = _REGISTRY.Quantity(1.0, understood[0]).to(_CANONICAL[canonical]).magnitude
+        size = _registry().Quantity(1.0, understood[0]).to(_CANONICAL[canonical]).magnitude
     except (pint.DimensionalityError, pint.UndefinedUnitError):
         return None
     return float(f"{size:.12g}")
