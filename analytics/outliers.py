@@ -123,9 +123,13 @@ def _described(usable: pl.DataFrame, wanted: pl.DataFrame, window_months: int) -
     """Describe the months before each month; where they are too few, the group's first months."""
     windows = [_window(usable.lazy(), month, window_months) for month in wanted["month"].to_list()]
     before = pl.concat(pl.collect_all(windows))
-    first = _first_months(usable, window_months).join(wanted, how="cross")
-    missing = first.join(before, on=[*GROUP, "month"], how="anti")
-    return pl.concat([before, missing.select(before.columns)])
+    without = usable.select(GROUP).unique().join(wanted, how="cross")
+    without = without.join(before, on=[*GROUP, "month"], how="anti")
+    if without.is_empty():
+        return before
+    few = usable.join(without.select(GROUP).unique(), on=GROUP, how="semi")
+    first = _first_months(few, window_months).join(without, on=GROUP)
+    return pl.concat([before, first.select(before.columns)])
 
 
 _DISTRIBUTION = pl.Schema(
@@ -220,7 +224,9 @@ def own_distribution_exceedances(
         .alias("limit"),
         pl.col("n").alias("n_basis"),
     )
-    judged = with_month(cases.filter(rule.scope())).join(limits, on=[*GROUP, "month"])
+    # Most cases lie below every limit and need no look at their own group's.
+    high = cases.filter(rule.scope() & (pl.col(rule.quantity) > limits["limit"].min()))
+    judged = with_month(high).join(limits, on=[*GROUP, "month"])
     return exceedances(judged.filter(pl.col(rule.quantity) > pl.col("limit")), rule)
 
 
@@ -300,7 +306,8 @@ def scored(
     for (quantity,), part in found.partition_by("quantity", as_dict=True).items():
         own = distributions.get(str(quantity), pl.DataFrame(schema=_DISTRIBUTION))
         pooled = _pooled(cases, str(quantity))
-        where = with_month(cases.select("procedure_id", *GROUP, "performed_on", str(quantity)))
+        its_cases = cases.filter(pl.col("procedure_id").is_in(part["procedure_id"].implode()))
+        where = with_month(its_cases.select("procedure_id", *GROUP, "performed_on", str(quantity)))
         rows = (
             part.join(where.with_columns(pl.col("procedure_id").cast(pl.Int64)), on="procedure_id")
             .join(own.drop("n", "basis"), on=[*GROUP, "month"], how="left")

@@ -77,7 +77,7 @@ def opened(page: Page, address: str, title: str) -> None:
 def test_from_a_new_alert_to_the_second_sign_off(ada: Page, grace: Page) -> None:
     opened(ada, f"/outliers?period=All&rule={OVER_5_GY}", "Dose outliers")
     ada.locator(".st-key-chosen_case").get_by_role("combobox").click()
-    ada.get_by_role("option", name=re.compile(r"20\sNov\s2026\s·\s.*7\s690\smGy")).click()
+    ada.get_by_role("option", name=re.compile("20 Nov 2026")).click()
     settled(ada, "Dose outliers")
     shot(ada, "rso-1-outliers")
     ada.get_by_role("button", name="Open case").click()
@@ -114,7 +114,8 @@ def test_from_a_new_alert_to_the_second_sign_off(ada: Page, grace: Page) -> None
 
     opened(ada, f"/outliers?period=All&rule={OVER_5_GY}&state=closed", "Dose outliers")
     expect(ada.get_by_text("1 case, furthest out first")).to_be_visible()
-    expect(ada.locator(".st-key-chosen_case")).to_contain_text(f"Case {number}")
+    chosen = ada.get_by_role("combobox", name="Chosen case")
+    expect(chosen).to_have_value(re.compile(f"^Case {number} "))
 
 
 def test_two_reviewers_at_once_get_a_clear_message(ada: Page, grace: Page) -> None:
