@@ -94,7 +94,9 @@ def own_distribution(
         history.lazy()
         .filter(pl.col(quantity).is_finite() & (pl.col(quantity) > 0))
         .filter(pl.all_horizontal(pl.col(GROUP).is_not_null()))
-        .select(*GROUP, "performed_on", pl.col(quantity).log().alias("_log"))
+        .select(
+            pl.col(GROUP).cast(pl.Categorical), "performed_on", pl.col(quantity).log().alias("_log")
+        )
         .collect()
     )
     wanted = pl.DataFrame({"month": sorted(set(months))}, schema={"month": pl.Date})
@@ -102,17 +104,22 @@ def own_distribution(
     without = usable.select(GROUP).unique().join(wanted, how="cross")
     without = without.join(banded, on=[*GROUP, "month"], how="anti")
     if without.is_empty():
-        return banded
+        return banded.cast(_AS_TEXT)
     few = usable.join(
         without.select("modality", "procedure_code").unique(), on=GROUP[:2], how="semi"
     )
     whole = _described(
-        few.with_columns(pl.lit(ALL_SIZES).alias("size_band")), wanted, window_months
+        few.with_columns(pl.lit(ALL_SIZES, pl.Categorical).alias("size_band")),
+        wanted,
+        window_months,
     )
     filled = without.join(whole.drop("size_band"), on=[*GROUP[:2], "month"]).with_columns(
         pl.format("{}, {}", "basis", pl.lit(ALL_SIZES)).alias("basis")
     )
-    return pl.concat([banded, filled.select(banded.columns)])
+    return pl.concat([banded, filled.select(banded.columns)]).cast(_AS_TEXT)
+
+
+_AS_TEXT: dict[str, pl.DataType] = dict.fromkeys(GROUP, pl.String())
 
 
 #: What a limit says that rests on every size of a procedure, for want of cases of the same size.
@@ -225,7 +232,8 @@ def own_distribution_exceedances(
         pl.col("n").alias("n_basis"),
     )
     # Most cases lie below every limit and need no look at their own group's.
-    high = cases.filter(rule.scope() & (pl.col(rule.quantity) > limits["limit"].min()))
+    lowest = pl.lit(limits["limit"].min(), pl.Float64)
+    high = cases.filter(rule.scope() & (pl.col(rule.quantity) > lowest))
     judged = with_month(high).join(limits, on=[*GROUP, "month"])
     return exceedances(judged.filter(pl.col(rule.quantity) > pl.col("limit")), rule)
 

@@ -72,7 +72,8 @@ def references(rules: list[Rule]) -> pl.DataFrame | None:
 
 def described(found: pl.DataFrame, cases: pl.DataFrame, periods: pl.DataFrame) -> pl.DataFrame:
     """Add to what was found the case's natural key and facts, and the rule of its day."""
-    facts = cases.select(
+    its_cases = cases.filter(pl.col("procedure_id").is_in(found["procedure_id"].implode()))
+    facts = its_cases.select(
         "procedure_id", "site", "accession_number", "performed_on", "device", "procedure_start_at",
         "modality", pl.col("mapped_code").alias("procedure_code"), "procedure_name", "size_band",
         "room", "operator", "age_years", "bmi", case_key_expr(),
