@@ -53,14 +53,14 @@ def responders(scores: pl.DataFrame, timepoint: str) -> Own:
     events, n = int(rows.filter(reached)["n"].sum()), int(rows["n"].sum())
     said = "pain at least 50 % below baseline, of procedures with baseline above 0 and a score then"
     found = wilson(events, n) if n else NotComputable("no procedure has both scores")
-    return Own(f"ours, {_words(timepoint)}", found, said, timepoint)
+    return Own(f"Ours, {_words(timepoint)}", found, said, timepoint)
 
 
 def pain(scores: pl.DataFrame, timepoint: str) -> Own:
     """Return the mean score on the scale 0 to 10."""
     rows = scores.filter(pl.col("timepoint") == timepoint).drop_nulls("value")
     found = mean_interval(tally(rows["value"].to_numpy() / 10, rows["n"].to_numpy()), "points")
-    return Own(f"ours, {_words(timepoint)}", found, "mean pain score, 0 to 10", timepoint)
+    return Own(f"Ours, {_words(timepoint)}", found, "mean pain score, 0 to 10", timepoint)
 
 
 def pain_reduction(scores: pl.DataFrame, timepoint: str) -> Own:
@@ -69,7 +69,7 @@ def pain_reduction(scores: pl.DataFrame, timepoint: str) -> Own:
     change = 100 * (rows["baseline"] - rows["value"]) / rows["baseline"]
     found = mean_interval(tally(change.to_numpy(), rows["n"].to_numpy()), "%")
     said = "mean of (baseline − score) / baseline, of procedures with baseline above 0"
-    return Own(f"ours, {_words(timepoint)}", found, said, timepoint)
+    return Own(f"Ours, {_words(timepoint)}", found, said, timepoint)
 
 
 def complications(values: pl.DataFrame) -> Own:
@@ -77,7 +77,7 @@ def complications(values: pl.DataFrame) -> Own:
     rows = _of(values, "complication")
     events, n = int(rows.filter(pl.col("value") > 0)["n"].sum()), int(rows["n"].sum())
     found = wilson(events, n) if n else NotComputable("no procedure has a complication entry")
-    return Own("ours", found, "any complication of any grade; procedures without an entry left out")
+    return Own("Ours", found, "any complication of any grade; procedures without an entry left out")
 
 
 def satisfied(values: pl.DataFrame) -> Own:
@@ -86,7 +86,7 @@ def satisfied(values: pl.DataFrame) -> Own:
     happy = int(rows.filter(pl.col("value") >= SATISFIED)["n"].sum())
     n = int(rows["n"].sum())
     found = wilson(happy, n) if n else NotComputable("no procedure has an answer")
-    return Own("ours", found, "answers 4 or 5 of 5, of all answers")
+    return Own("Ours", found, "answers 4 or 5 of 5, of all answers")
 
 
 def duration(values: pl.DataFrame) -> Own:
@@ -94,7 +94,7 @@ def duration(values: pl.DataFrame) -> Own:
     rows = _of(values, "duration_min")
     counts = tally(rows["value"].to_numpy(), rows["n"].to_numpy())
     found = median_interval(counts, "min")
-    return Own("ours, median", found, "median of procedure start to end, needle in to needle out")
+    return Own("Ours, median", found, "median of procedure start to end, needle in to needle out")
 
 
 def median_interval(counts: Counts, unit: str) -> Estimate | NotComputable:
@@ -135,7 +135,7 @@ def contrast(
         said = "pain score 0 to 10; patients were not allocated at random"
     else:
         return None
-    label = f"ours, {named[0]} v {named[1]}" + (f", {_words(timepoint)}" if timepoint else "")
+    label = f"Ours, {named[0]} v {named[1]}" + (f", {_words(timepoint)}" if timepoint else "")
     return Own(label, found, said, timepoint)
 
 

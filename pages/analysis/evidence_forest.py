@@ -21,6 +21,9 @@ from pages.shared import format as fmt
 
 Kind = Literal["heading", "pooled study", "shown study", "subtotal", "total", "prediction", "own"]
 ROW_HEIGHT = 24
+AXIS_HEIGHT = 70
+#: A study alone in its pool says nothing by its area.
+ALONE = 99.95
 #: Below this width of the window the numbers stand in the table only.
 NARROW = 640
 SHORT_NAMES = {
@@ -107,7 +110,7 @@ def _study(p: Point, found: Analysis) -> Line:
     kind: Kind = "pooled study" if p.weight is not None else "shown study"
     mark = "" if p.weight is not None else " *"
     words = shown(p.value, p.low, p.high, found)
-    if p.weight is not None:
+    if p.weight is not None and p.weight < ALONE:
         words += f"  {p.weight:.1f}{fmt.THIN}%"
     note = "; ".join(t for t in (p.reason, str(p.row["check"]), str(p.row["note"])) if t)
     return Line(kind, study_label(p) + mark, p.value, p.low, p.high, p.weight, p.n, words, note)
@@ -188,14 +191,12 @@ class Axes:
 
     def y(self, field: str = "y") -> alt.Y:
         """Place by line, named on the left."""
-        names = [
-            line.label if line.kind == "heading" else f"\u2002{line.label}" for line in self.drawn
-        ]
+        names = ["Study", *(_indented(line) for line in self.drawn)]
         width = _label_width(names)
         return alt.Y(
             field, type="quantitative", scale=self._scale(), title=None,
             axis=alt.Axis(
-                values=list(range(len(names))), labelExpr=f"{json.dumps(names)}[datum.value]",
+                values=self._places(), labelExpr=f"{json.dumps(names)}[datum.value + 1]",
                 labelFontWeight=_bold(self.drawn), grid=False, ticks=False, domain=False,
                 labelAlign="left", labelPadding=width, labelLimit=width, labelFontSize=12,
                 labelOverlap=False,
@@ -204,32 +205,45 @@ class Axes:
 
     def right(self) -> alt.Y:
         """Name the lines on the right by their numbers, where the window is wide enough."""
-        words = [line.words for line in self.drawn]
+        column = f"{SHORT_NAMES[self.found.measure]} [95 % CI]  weight"
+        words = [column, *(line.words for line in self.drawn)]
         wide = f"windowSize()[0] < {NARROW} ? '' : "
         return alt.Y(
             "y", type="quantitative", scale=self._scale(),
-            title=f"{SHORT_NAMES[self.found.measure]} [95 % CI]  weight",
+            title=None,
             axis=alt.Axis(
-                values=list(range(len(words))), labelExpr=f"{wide}{json.dumps(words)}[datum.value]",
+                values=self._places(),
+                labelExpr=f"{wide}{json.dumps(words)}[datum.value + 1]",
                 labelFontWeight=_bold(self.drawn), grid=False, ticks=False, domain=False,
-                orient="right", titleAngle=0, titleAlign="left", titleAnchor="start", titleX=6,
-                titleY=-10, titleFontSize=11, labelFontSize=12, labelLimit=320, labelOverlap=False,
+                orient="right", labelFontSize=12, labelLimit=320, labelOverlap=False,
             ),
         )  # fmt: skip
 
+    def _places(self) -> list[int]:
+        """Return the heading's place and one a line."""
+        return list(range(-1, len(self.drawn)))
+
     def _scale(self) -> alt.Scale:
-        ends = [-0.6, len(self.drawn) - 0.4]
+        ends = [-1.6, len(self.drawn) - 0.4]
         return alt.Scale(domain=ends, reverse=True, nice=False, zero=False)
 
 
+def _indented(line: Line) -> str:
+    return line.label if line.kind == "heading" else f"\u2002{line.label}"
+
+
 def chart(found: Analysis, drawn: Sequence[Line], caption: Sequence[str] = ()) -> AltairChart:
-    """Draw the plot; ``caption`` stands below it, for the downloads."""
+    """Draw the plot; ``caption`` stands below it, for the downloads.
+
+    On a page the height takes in the axis, in a download it does not.
+    """
     low, high = _domain(found, drawn)
     axes = Axes(found, drawn, low, high)
     rows = _rows(drawn, low, high)
+    height = ROW_HEIGHT * (len(drawn) + 1) + (0 if caption else AXIS_HEIGHT)
     layers = [_reference(axes), *_intervals(rows, axes), *_marks(rows, axes)]
     right = alt.Chart(pl.DataFrame({"y": [0.0]})).mark_point(opacity=0).encode(y=axes.right())
-    whole = alt.layer(alt.layer(*layers), right, height=ROW_HEIGHT * len(drawn) + 10)
+    whole = alt.layer(alt.layer(*layers), right, height=height)
     whole = whole.resolve_scale(y="independent").resolve_axis(y="independent")
     if not caption:
         return whole
@@ -252,7 +266,7 @@ def _rows(drawn: Sequence[Line], low: float, high: float) -> pl.DataFrame:
                 "high": None if line.high is None else max(min(line.high, high), low),
                 "arrow_low": low if line.low is not None and line.low < low else None,
                 "arrow_high": high if line.high is not None and line.high > high else None,
-                "weight": line.weight,
+                "weight": 20.0 if line.weight and line.weight >= ALONE else line.weight,
                 "words": line.words,
                 "n": line.n,
                 "note": line.note or fmt.DASH,
@@ -325,7 +339,8 @@ def x_title(found: Analysis) -> list[str]:
 
 
 def _bold(drawn: Sequence[Line]) -> dict[str, Any]:
-    strong = [i for i, line in enumerate(drawn) if line.kind in ("heading", "subtotal", "total")]
+    kinds = ("heading", "subtotal", "total")
+    strong = [-1, *(i for i, line in enumerate(drawn) if line.kind in kinds)]
     test = f"indexof({json.dumps(strong)}, datum.value) >= 0"
     return {"condition": {"test": test, "value": "bold"}, "value": "normal"}
 

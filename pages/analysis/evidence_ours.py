@@ -124,7 +124,9 @@ def _line(result: Result, row: Row, figure: Own, view: View) -> dict[str, Any]:
         "Ours": _ours_words(figure, share),
         "What differs": differences(row, figure, view),
         "Check": result.check or fmt.DASH,
-        "Source": f"{result.source}" + (f", doi {result.doi}" if result.doi else ""),
+        "Source": f"[{result.source}](https://doi.org/{result.doi})"
+        if result.doi
+        else result.source,
     }
 
 
@@ -228,7 +230,9 @@ def _dose_line(row: dict[str, Any], ours: pl.DataFrame, index: str) -> dict[str,
         "Ours, median": round(found.value, 3),
         "95 % CI": fmt.interval(found.low, found.high),
         "Our n": found.n,
-        "Population": f"{row['population']}, {row['country']} {row['year']}",
+        "Population": " ".join(
+            str(row[name]) for name in ("population", "size_band", "country", "year") if row[name]
+        ),
         "Verified": "yes" if row["verified"] else "no",
         "Source": link,
     }

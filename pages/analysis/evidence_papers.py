@@ -17,7 +17,9 @@ PAPERS = {
 
 def draw(published: pl.DataFrame) -> None:
     """Draw the recomputed figures, then all printed ones with their mark."""
-    checks = pl.DataFrame([vars(check) for check in recompute(published)])
+    checks = pl.DataFrame([vars(check) for check in recompute(published)]).with_columns(
+        pl.col("printed", "computed").str.replace_all(r"(^|[ (])-(\d)", "$1−$2")
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Computed again", anchor=False, width="stretch")
         downloads.offer(checks, key="recomputed", title="Printed and computed")
@@ -41,7 +43,7 @@ def draw(published: pl.DataFrame) -> None:
         "row_id", "outcome", "timepoint", "arm_modality", "n", "statistic", "value", "unit",
         "ci_low", "ci_high", "spread", "p_printed", "printed_where", "cited_from", "check", "note",
         doi=pl.when(pl.col("doi").str.starts_with("10.")).then("https://doi.org/" + pl.col("doi")),
-    )  # fmt: skip
+    ).with_columns(pl.col(pl.String).exclude("doi").fill_null(""))  # fmt: skip
     downloads.offer(rows, key="published", title=f"Figures printed in {paper}")
     st.dataframe(
         shown, hide_index=True,

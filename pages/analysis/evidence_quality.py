@@ -18,10 +18,10 @@ from warehouse.evidence_models import Bias, Grade
 
 DOMAINS = {
     "randomisation": "Randomisation",
-    "deviations": "Deviations from intended interventions",
-    "missing_data": "Missing outcome data",
-    "measurement": "Measurement of the outcome",
-    "selection": "Selection of the reported result",
+    "deviations": "Deviations",
+    "missing_data": "Missing data",
+    "measurement": "Measurement",
+    "selection": "Selection",
     "overall": "Overall",
 }
 JUDGEMENTS = ["low", "some concerns", "high"]
@@ -99,7 +99,9 @@ def draw_bias(judged: Sequence[Bias]) -> None:
         alt_text="Share of trials by judgement, one bar a domain",
     )  # fmt: skip
     st.caption(
-        f"+ low, – some concerns, × high. Source: {judged[0].source}. {_capital(judged[0].note)}."
+        "Signs: + low, – some concerns, × high. Domains of RoB 2: randomisation process, deviations"
+        " from intended interventions, missing outcome data, measurement of the outcome, selection"
+        f" of the reported result. Source: {judged[0].source}. {_capital(judged[0].note)}."
     )
 
 
@@ -129,11 +131,10 @@ def _light() -> alt.Color:
 
 def lights(rows: pl.DataFrame, trials: int) -> AltairChart:
     """Draw one light a trial and domain, with its sign."""
-    base = alt.Chart(rows, height=34 * trials + 10).encode(
+    base = alt.Chart(rows, height=34 * trials + 70).encode(
         x=alt.X(
             "domain", type="nominal", sort=list(DOMAINS.values()), title=None,
-            axis=alt.Axis(orient="top", labelAngle=0, labelLimit=130, domain=False, ticks=False,
-                          labelExpr="split(datum.label, ' ')", labelOverlap=False),
+            axis=alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False),
         ),
         y=alt.Y("study", type="nominal", title=None, sort=None,
                 axis=alt.Axis(domain=False, ticks=False)),
@@ -162,12 +163,12 @@ def bias_summary(rows: pl.DataFrame) -> AltairChart:
         .sort("place", "rank")
     )
     return (
-        alt.Chart(counted, height=charts.SHORT)
+        alt.Chart(counted, height=charts.HEIGHT)
         .mark_bar()
         .encode(
             y=alt.Y(
                 "domain", type="nominal", sort=list(DOMAINS.values()), title=None,
-                axis=alt.Axis(labelLimit=260),
+                axis=alt.Axis(labelOverlap=False),
             ),
             x=alt.X(
                 "share", type="quantitative", title="Share of trials", axis=alt.Axis(format="%"),
