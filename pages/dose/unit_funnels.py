@@ -97,7 +97,7 @@ def chart(found: DoseFunnel, unit: str) -> alt.LayerChart | alt.FacetChart:
         scale=alt.Scale(type="log", nice=False, padding=12),
     )  # fmt: skip
     limits = (
-        alt.Chart(lines, height=charts.HEIGHT)
+        alt.Chart(lines)
         .mark_line(color=charts.NEUTRAL)
         .encode(
             x=x,
@@ -142,4 +142,4 @@ def chart(found: DoseFunnel, unit: str) -> alt.LayerChart | alt.FacetChart:
         .mark_text(align="left", dx=8, dy=-4, color=charts.NEUTRAL)
         .encode(x=x, y=y, text=alt.Text("unit", type="nominal"))
     )
-    return alt.layer(limits, middle, units, names)
+    return alt.layer(limits, middle, units, names).properties(height=charts.HEIGHT)
