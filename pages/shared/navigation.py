@@ -23,6 +23,10 @@ PAGES: dict[str, list[tuple[str, str]]] = {
         ("analysis/outcomes.py", "Outcomes"),
         ("analysis/evidence.py", "Evidence"),
     ],
+    "Workflow": [
+        ("workflow/times.py", "Times"),
+        ("workflow/rooms.py", "Rooms"),
+    ],
     "Data": [
         ("data/health.py", "Data health"),
         ("data/case.py", "Case"),
