@@ -22,6 +22,8 @@ ARGUMENTS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 LOCAL = {"127.0.0.1", "localhost", ""}
+#: A cold server on a busy machine takes longer than the five seconds that Playwright waits.
+expect.set_options(timeout=20_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
