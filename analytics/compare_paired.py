@@ -179,7 +179,9 @@ def _answers(blank: Comparison, complete: pl.DataFrame, level: float) -> Compari
         checks=(*blank.checks, Check(CHANGED, f"{gained} gained and {lost} lost it")),
         effects=(Effect("risk difference", later, earlier, found.difference, 0.0),),
         companions=tuple(
-            c for c in (found.exact, found.mid_p) if isinstance(c, TestResult) and c is not test
+            c
+            for c in (found.exact, found.mid_p, found.chi_square_corrected)
+            if isinstance(c, TestResult) and c is not test
         ),
     )
 

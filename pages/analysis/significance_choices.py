@@ -68,6 +68,7 @@ QUANTITIES = {
     "ssde_mgy": ("Size-specific dose estimate", "mGy"),
     "peak_skin_dose_mgy": ("Peak skin dose", "mGy"),
     "pain_baseline": ("Pain at baseline", "points"),
+    "pain_15min": ("Pain at 15 minutes", "points"),
     "pain_1mo": ("Pain at 1 month", "points"),
     "odi_baseline": ("Oswestry index at baseline", "points"),
     "odi_1mo": ("Oswestry index at 1 month", "points"),

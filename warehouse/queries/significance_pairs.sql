@@ -25,6 +25,7 @@ paired as (
         when 'ssde_mgy' then ssde_mgy
         when 'peak_skin_dose_mgy' then peak_skin_dose_mgy
         when 'pain_baseline' then pain_baseline / case when pain_scale = 'VAS 0-100' then 10 else 1 end
+        when 'pain_15min' then pain_15min / case when pain_scale = 'VAS 0-100' then 10 else 1 end
         when 'pain_1mo' then pain_1mo / case when pain_scale = 'VAS 0-100' then 10 else 1 end
         when 'odi_baseline' then odi_baseline
         when 'odi_1mo' then odi_1mo
@@ -44,6 +45,7 @@ paired as (
         when 'ssde_mgy' then ssde_mgy
         when 'peak_skin_dose_mgy' then peak_skin_dose_mgy
         when 'pain_baseline' then pain_baseline / case when pain_scale = 'VAS 0-100' then 10 else 1 end
+        when 'pain_15min' then pain_15min / case when pain_scale = 'VAS 0-100' then 10 else 1 end
         when 'pain_1mo' then pain_1mo / case when pain_scale = 'VAS 0-100' then 10 else 1 end
         when 'odi_baseline' then odi_baseline
         when 'odi_1mo' then odi_1mo
