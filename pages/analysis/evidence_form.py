@@ -67,9 +67,7 @@ def _about(new: bool) -> dict[str, Any]:
             "Name of the question *", placeholder="Complications: CT v fluoroscopy"
         )
     one, two, three = st.columns(3)
-    row["study"] = one.text_input(
-        "Study *", placeholder="Akkaya 2017", help="First author and year"
-    )
+    row["study"] = one.text_input("Study: first author and year *", placeholder="Akkaya 2017")
     row["outcome"] = two.text_input("Outcome *", placeholder="any complication")
     row["timepoint"] = three.text_input("Time point", placeholder="1 month")
     row["source"] = one.text_input("Where printed *", placeholder="Table 2, page 422")

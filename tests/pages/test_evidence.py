@@ -1,0 +1,132 @@
+"""Evidence: known meta-analyses come out through the page; ours stands beside, never inside."""
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.analytics.test_evidence import expected, needs_oracle, rows_of
+from tests.conftest import use_data
+from tests.pages.app import charts, opened, texts
+from warehouse import evidence
+from warehouse.evidence import append, checked
+
+PAGE = "analysis/evidence.py"
+STUDY = "Study: first author and year *"
+
+
+@pytest.fixture
+def site(demo_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Read the demo warehouse in a folder of its own, so that studies can be added."""
+    os.symlink(demo_data / "snapshots", tmp_path / "snapshots")
+    yield from use_data(tmp_path, monkeypatch)
+
+
+def view(at: AppTest, name: str) -> AppTest:
+    at.segmented_control(key="view").set_value(name).run()
+    assert not at.exception, at.exception[0].message
+    return at
+
+
+def question(at: AppTest, text: str) -> AppTest:
+    found = next(q for q in at.selectbox(key="question").options if q.startswith(text))
+    at.selectbox(key="question").set_value(found).run()
+    assert not at.exception, at.exception[0].message
+    return at
+
+
+@needs_oracle
+def test_bcg_as_a_sites_file_comes_out_as_in_r(site: Path) -> None:
+    rows = [
+        checked({k: v for k, v in r.items() if v not in (None, "")}) for r in rows_of("bcg.csv")
+    ]
+    append(site / "evidence", [r.model_copy(update={"question": "TB"}) for r in rows])
+    at = question(opened(PAGE), "TB")
+    said = at.code[0].value
+    # R: rma(yi, vi, method = "REML", test = "knha")
+    want = expected("meta_bcg")["expected"]["hk"]["REML"]
+    ends = [f"{math.exp(want[k]):.3g}" for k in ("mu", "lo", "hi")]
+    assert f"risk ratio {ends[0]} (95 % CI {ends[1]} to {ends[2]}" in said
+    assert f"τ² {want['tau2']:.3g}, I² {want['I2']:.0f} %" in said
+    marks = [layer["mark"]["type"] for layer in charts(at)[0]["layer"][0]["layer"]]
+    assert marks.count("area") == 1 and "rule" in marks and "point" in marks
+    assert "Egger's test: t = " in texts(at)
+    assert "Subgroup differences: χ²" in texts(at)
+    assert "No figure of ours beside it" in texts(at)
+
+
+@pytest.mark.usefixtures("site")
+def test_the_same_patients_are_refused_and_then_warned_of() -> None:
+    at = opened(PAGE)
+    assert "same patients enter more than once (Viderman 2023)" in texts(at)
+    at.toggle(key="repeats").set_value(True)
+    at.toggle(key="knapp").set_value(False)
+    at.selectbox(key="model").set_value("fixed").run()
+    assert "risk ratio 0.99 (95 % CI 0.49 to 2;" in at.code[0].value
+    assert "narrower than they allow" in texts(at)
+
+
+@pytest.mark.usefixtures("site")
+def test_every_shipped_question_draws() -> None:
+    at = opened(PAGE)
+    for text in at.selectbox(key="question").options:
+        at.selectbox(key="question").set_value(text).run()
+        assert not at.exception, f"{text}: {at.exception[0].message}"
+        assert len(charts(at)) >= 1, text
+
+
+@pytest.mark.usefixtures("site")
+def test_ours_stands_beside_and_never_in_the_pool() -> None:
+    at = question(opened(PAGE), "Responders")
+    said = texts(at)
+    assert "Ours, 1 month, CT: " in said and "routine care; pain at least 50 % below" in said
+    at = question(at, "Radiation")
+    assert "the dose quantity is not stated" in texts(at)
+    beside = view(at, "ours").table[0].value
+    assert {"Published", "Ours", "What differs", "Source"} <= set(beside.columns)
+    assert "73 of 134 (54.5" in "".join(beside["Published"])
+
+
+@pytest.mark.usefixtures("site")
+def test_quality_and_papers() -> None:
+    at = view(opened(PAGE), "quality")
+    assert len(charts(at)) == 2 and "⊕⊕⊕⊕ high" in list(at.table[0].value["Certainty"])
+    at = view(at, "papers")
+    assert "reproduced" in set(at.table[0].value["Verdict"])
+
+
+def test_a_study_is_added_through_the_form_and_pooled(site: Path) -> None:
+    at = view(opened(PAGE), "add")
+    fill = {"Name of the question *": "New", STUDY: "A 2020", "Outcome *": "any",
+            "Where printed *": "Table 1"}  # fmt: skip
+    numbers = {"Group 1: with the event": 3, "Group 1: patients": 50,
+               "Group 2: with the event": 6, "Group 2: patients": 50}  # fmt: skip
+    for label, value in fill.items():
+        next(w for w in at.text_input if w.label == label).set_value(value)
+    for label, value in numbers.items():
+        next(w for w in at.number_input if w.label == label).set_value(value)
+    next(b for b in at.button if b.label == "Check and add").click().run()
+    assert "Added A 2020: Risk ratio 0.5" in texts(at)
+    row = evidence.load(site / "evidence").own[0]
+    assert (row.events_1, row.n_2, row.entered_by != "") == (3, 50, True)
+    at = question(view(at, "pool"), "New")
+    assert "1 study, 100 patients: risk ratio 0.5" in at.code[0].value
+
+
+def test_a_wrong_study_is_refused_in_words_and_nothing_written(site: Path) -> None:
+    at = view(opened(PAGE), "add")
+    next(w for w in at.text_input if w.label == STUDY).set_value("A 2020")
+    next(b for b in at.button if b.label == "Check and add").click().run()
+    assert "Not added: " in texts(at) and "source is empty: fill it in" in texts(at)
+    assert not (site / "evidence" / "added.csv").exists()
+
+
+def test_a_broken_file_is_named_and_the_rest_works(site: Path) -> None:
+    (site / "evidence").mkdir()
+    (site / "evidence" / "mine.csv").write_text("study,colour\nA,red\n", encoding="utf-8")
+    said = texts(opened(PAGE))
+    assert "Not used: mine.csv, row 1: unknown columns 'colour'" in said
+    assert "Forest plot" in said
