@@ -44,7 +44,7 @@ bench: $(VENV)/.dev
 	$(RUN) -m benchmarks
 
 soak: $(VENV)/.dev
-	$(RUN) -m pytest -m soak -p no:cacheprovider --timeout 0
+	KERMA_HYPOTHESIS=soak $(RUN) -m pytest -m soak -p no:cacheprovider --timeout 0
 
 docs: $(VENV)/.run  ## pages made from the code: the columns of the procedure log
 	$(RUN) -m etl columns --out docs/columns.md

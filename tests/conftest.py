@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# The suite draws the same examples each time; `make soak` draws new ones.
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("soak", deadline=None)
+hypothesis.settings.load_profile(os.environ.get("KERMA_HYPOTHESIS", "suite"))
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO_ROWS = 4_000

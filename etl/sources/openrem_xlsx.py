@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,13 @@ _FLOAT32 = re.compile(r"^-?\d+\.\d{7,}$")
 _EPOCH = "1899-12-30"
 
 
+#: What opening a damaged zip file ends in (a wrong name is a ValueError).
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, OSError, RuntimeError,
+    ValueError,
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class OpenRemWorkbook:
     """Reads the CT and fluoroscopy workbooks of OpenREM."""
@@ -65,7 +73,7 @@ class OpenRemWorkbook:
         try:
             with zipfile.ZipFile(path) as book, book.open("xl/workbook.xml") as sheets:
                 named = sheets.read(2**20)
-        except (zipfile.BadZipFile, KeyError, OSError, NotImplementedError, RuntimeError, EOFError):
+        except _DAMAGE:
             return False  # no workbook, or one that its own reader refuses in words
         return b'name="All data"' in named and b'name="Summary"' in named
 
