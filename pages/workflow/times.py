@@ -1,12 +1,14 @@
 """Where does time go: every step from order to report, by what the reader chooses."""
 
 from datetime import date
+from typing import Any
 
 import altair as alt
 import polars as pl
 import streamlit as st
 from streamlit.elements.vega_charts import AltairChart
 
+from analytics.regression import LinearFit
 from analytics.results import Estimate, NotComputable
 from analytics.workflow import (
     ANY,
@@ -17,6 +19,7 @@ from analytics.workflow import (
     describe_steps,
     problems,
 )
+from analytics.workflow_duration import COVARIATES, adjusted_duration
 from analytics.workflow_rooms import WEEKDAYS
 from pages.shared import auth, charts, data, filters, page
 from pages.shared import format as fmt
@@ -24,6 +27,7 @@ from pages.shared.page import View
 from warehouse.settings import shown
 
 MOST_GROUPS = 12
+DRAWN = 5_000
 #: Who may see staff by name; others see numbers.
 MAY_SEE_NAMES = {"rso", "admin"}
 GROUPINGS = {
@@ -212,6 +216,43 @@ def draw_problems(counted: pl.DataFrame) -> None:
     st.caption("A case may break several rules. Nothing is deleted: each case keeps its stamps.")
 
 
+def draw_adjusted(view: View) -> None:
+    """Say what lengthens a procedure, other things equal."""
+    st.subheader("What lengthens a procedure", anchor=False)
+    given = tuple(sorted(view.filters.parameters().items()))
+    fit = _fitted(str(data.snapshot()), given, view)
+    if isinstance(fit, NotComputable):
+        st.caption(f"Not computed: {fit.reason}.")
+        return
+    known = {c.name: c for c in fit.coefficients}
+    rows = []
+    for name in COVARIATES.values():
+        if name not in known:
+            continue
+        change, ends = fmt.ratio_change(known[name].ratio)
+        rows.append(
+            {
+                "Other things equal": name.capitalize() if name[:3] != "BMI" else name,
+                "Duration (95 % CI)": f"{change} ({ends})",
+                "p": fmt.p_value(known[name].test.p_value),
+            }
+        )
+    st.table(pl.DataFrame(rows), hide_index=True)
+    st.caption(
+        "Regression of log duration (needle in to needle out) on these and the procedure itself,"
+        f" HC3 errors, {fmt.plural(fit.n, 'procedure')} of at most {fmt.count(DRAWN)} drawn"
+        " by a fixed hash; those that lack a value are left out. Staff are not compared."
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _fitted(
+    snapshot: str, given: tuple[tuple[str, Any], ...], _view: View
+) -> LinearFit | NotComputable:
+    """Fit once for a snapshot and a view."""
+    return adjusted_duration(data.query("times_drawn", _view.filters, most=DRAWN))
+
+
 def main() -> None:
     """Draw the page."""
     view = page.begin("Times", "Where does time go, from order to report?")
@@ -232,6 +273,7 @@ def main() -> None:
             "No case in this view has two stamps of a step. Times need room-in, needle-in,"
             " needle-out and room-out in the procedure log."
         )
+    draw_adjusted(view)
     draw_problems(counted)
 
 
