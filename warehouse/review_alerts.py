@@ -304,7 +304,7 @@ def cases_page(settings: Settings, asked: Asked, first: int, rows: int) -> tuple
         sa.select(
             review.c.id.label("review_id"), review.c.case_key, review.c.state, review.c.version,
             review.c.reviewer, review.c.opened_at, review.c.follow_up_due, grouped.c.score,
-            grouped.c.ratio,
+            grouped.c.ratio, sa.func.count().over().label("total"),
         )
         .join(grouped, grouped.c.review_id == review.c.id)
         .order_by(grouped.c.score.is_(None).desc(), grouped.c.score.desc(),
@@ -312,8 +312,11 @@ def cases_page(settings: Settings, asked: Asked, first: int, rows: int) -> tuple
         .offset(first).limit(rows)
     )  # fmt: skip
     with reading(settings) as con:
-        total = con.execute(sa.select(sa.func.count()).select_from(grouped)).scalar_one()
-        return frame(con, query), total
+        page = frame(con, query)
+        if page.height:
+            return page.drop("total"), page["total"][0]
+        counted = sa.select(sa.func.count()).select_from(grouped)
+        return page.drop("total"), con.execute(counted).scalar_one()
 
 
 def counts(settings: Settings, asked: Asked, by: str) -> dict[str, int]:
