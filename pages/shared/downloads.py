@@ -28,6 +28,8 @@ _FORMULA = r"^([=+\-@\t\r])"
 _WIDTH = 760
 _ROWS_AT_ONCE = 1_000
 _WIDEST = 60
+#: A workbook's cell holds no more characters; a longer text would be left out.
+_LONGEST_CELL = 32_767
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,9 @@ def xlsx_bytes(frame: pl.DataFrame, head: Header) -> bytes:
 def _rows(table: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
     """Give the rows as a sheet takes them; what is not finite is blank, as in the page."""
     floats = pl.col(pl.Float32, pl.Float64)
-    finite = table.with_columns(pl.when(floats.is_finite()).then(floats))
+    finite = table.with_columns(
+        pl.when(floats.is_finite()).then(floats), pl.col(pl.String).str.head(_LONGEST_CELL)
+    )
     for part in finite.iter_slices(_ROWS_AT_ONCE):
         yield from part.rows()
 
