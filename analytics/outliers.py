@@ -119,7 +119,7 @@ def own_distribution(
     return pl.concat([banded, filled.select(banded.columns)]).cast(_AS_TEXT)
 
 
-_AS_TEXT: dict[str, pl.DataType] = dict.fromkeys(GROUP, pl.String())
+_AS_TEXT = pl.Schema(dict.fromkeys(GROUP, pl.String()))
 
 
 #: What a limit says that rests on every size of a procedure, for want of cases of the same size.

@@ -1,0 +1,132 @@
+"""Each page's queries at scale, and what a filter change costs, on the demo's data.
+
+The pages are run once without a browser to see which questions they ask; these are then asked again
+in turns with a plain count over the table of procedures, without any cache, and their medians added
+per page.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import ROOT, WORK, run, write_section
+
+ROWS = int(os.environ.get("KERMA_BENCH_ROWS", "1000000"))
+RUNS = int(os.environ.get("KERMA_BENCH_RUNS", "5"))
+PERIODS = ("12m", "all")
+TITLE = f"Pages, {ROWS:,} demo procedures"
+
+#: A question a page asks: the query's name and its parameters.
+Question = tuple[str, tuple[tuple[str, Any], ...]]
+
+
+def main() -> None:
+    folder = WORK / f"pages-{ROWS}"
+    os.environ["KERMA_DATA_DIR"] = str(folder)
+    if not (folder / "snapshots" / "current.duckdb").exists():
+        run(["-m", "etl", "demo", "--rows", str(ROWS), "--out", str(folder / "inbox")], {})
+        run(["-m", "etl", "refresh"], {})
+    asked = {period: questions(period) for period in PERIODS}
+    floor, took = measure(
+        {q for pages in asked.values() for found in pages.values() for q in found}
+    )
+    write_section(
+        TITLE,
+        f"`KERMA_BENCH_ROWS={ROWS} python -m benchmarks pages`: milliseconds of DuckDB and the "
+        f"hand-over to Polars, medians of {RUNS} interleaved runs, nothing cached. Floor: "
+        "`count(*)` with a condition that reads one column of every procedure, "
+        f"{floor:.0f} ms.\n\n" + table(asked, took, floor) + "\n\n" + slowest(took),
+    )
+
+
+def questions(period: str) -> dict[str, list[Question]]:
+    """Return the questions of each page for a period, in a run with empty caches."""
+    import streamlit as st
+    from streamlit.testing.v1 import AppTest
+
+    import pages.shared.data as data
+    from pages.shared.navigation import HIDDEN, PAGES
+
+    found: dict[str, list[Question]] = {}
+    heard: list[Question] = []
+    real: Callable[..., Any] = data.run
+
+    def listening(name: str, snapshot: Path, reader: Any, **given: Any) -> Any:
+        heard.append((name, tuple(sorted(given.items()))))
+        return real(name, snapshot, reader, **given)
+
+    data.run = listening
+    try:
+        for path, title in [entry for section in PAGES.values() for entry in section]:
+            if path in HIDDEN:
+                continue
+            app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
+            app.query_params["period"] = period
+            app.run()
+            heard.clear()
+            st.cache_resource.clear()
+            app.switch_page(str(ROOT / "pages" / path)).run()
+            if app.exception:
+                raise RuntimeError(f"{title}: {app.exception[0].message}")
+            found[title] = list(dict.fromkeys(heard))
+    finally:
+        data.run = real
+    return found
+
+
+def measure(asked: set[Question]) -> tuple[float, dict[Question, float]]:
+    """Return the floor and each question's median time, ms; all take turns."""
+    from warehouse.connect import current_snapshot, cursor
+    from warehouse.queries import Scope
+    from warehouse.queries import run as ask
+    from warehouse.settings import settings
+
+    snapshot = current_snapshot(settings().snapshots)
+    assert snapshot is not None
+    floors: list[float] = []
+    times: dict[Question, list[float]] = {question: [] for question in asked}
+    for _ in range(RUNS + 1):  # the first warms the file cache and does not count
+        with cursor(snapshot) as cur:
+            floors.append(
+                _ms(lambda c=cur: c.sql("select count(*) from procedure where kap_gycm2 > 1").pl())
+            )
+        for (name, given), seen in times.items():
+            seen.append(_ms(lambda n=name, g=dict(given): ask(n, snapshot, Scope(), **g)))
+    return statistics.median(floors[1:]), {q: statistics.median(t[1:]) for q, t in times.items()}
+
+
+def _ms(do: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    do()
+    return 1000 * (time.perf_counter() - begin)
+
+
+def table(
+    asked: dict[str, dict[str, list[Question]]], took: dict[Question, float], floor: float
+) -> str:
+    """Return the sum of each page's queries, by period, with the ratio to the floor."""
+    lines = [
+        "| page | queries | 12 months, ms | × floor | all, ms | × floor |",
+        "|---|---|---|---|---|---|",
+    ]
+    for title in asked[PERIODS[0]]:
+        sums = [sum(took[q] for q in asked[period][title]) for period in PERIODS]
+        cells = " | ".join(f"{total:.0f} | {total / floor:.1f}" for total in sums)
+        lines.append(f"| {title} | {len(asked[PERIODS[0]][title])} | {cells} |")
+    return "\n".join(lines)
+
+
+def slowest(took: dict[Question, float], most: int = 12) -> str:
+    """Name the slowest queries."""
+    by_name: dict[str, float] = {}
+    for (name, _), ms in took.items():
+        by_name[name] = max(ms, by_name.get(name, 0.0))
+    top = sorted(by_name.items(), key=lambda pair: -pair[1])[:most]
+    return "Slowest queries, ms: " + ", ".join(f"`{name}` {ms:.0f}" for name, ms in top) + "."
+
+
+if __name__ == "__main__":
+    main()
