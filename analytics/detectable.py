@@ -29,7 +29,8 @@ def smallest_share_difference(n1: float, n2: float, share: float, power: float =
     -----
     Normal approximation of the χ² test (Fleiss, Levin & Paik 2003, section 4), for planning only.
     """
-    require(min(n1, n2) >= 2, "a group has fewer than two values")
+    require(n1 >= 2 and n2 >= 2, "a group has fewer than two values")
+    require(max(n1, n2) < 1e12, "the groups are larger than can be planned")
     require(0 <= share < 1, "the share of the first group is not below 1")
     z_alpha, z_power = 1.959963984540054, _z(power)
 

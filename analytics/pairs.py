@@ -78,7 +78,7 @@ def agree(x: Sequence[Any], y: Sequence[Any], first: str, second: str, unit: str
     if values[0] is None or values[1] is None:
         return _of_grades(list(x), list(y), first, second, ordered=False)
     whole = np.concatenate([values[0], values[1]])
-    whole = whole[~np.isnan(whole)]
+    whole = whole[np.isfinite(whole)]
     if len(np.unique(whole)) <= FEW_GRADES and bool((whole % 1 == 0).all()):
         return _of_grades(values[0].tolist(), values[1].tolist(), first, second, ordered=True)
     return _of_measurements(values[0], values[1], first, second, unit)

@@ -46,10 +46,12 @@ def _upper_noncentral_t(df: float, shift: float, critical: float) -> float:
 def _smallest(power_at: Callable[[float], float], power: float, low: float) -> float:
     """Return the smallest argument that reaches a power, by bracketing upwards from ``low``."""
     require(0 < power < 1, f"the power {power} does not lie between 0 and 1")
-    if power_at(low) >= power:
+    start = power_at(low)
+    require(not math.isnan(start), "a size, a difference or an SD is not a number of use")
+    if start >= power:
         return low
     high = low * 2
-    while power_at(high) < power:
+    while not power_at(high) >= power:
         high *= 2
         if high > LARGEST_SIZE:
             raise UndefinedError("no size below a thousand million reaches this power")

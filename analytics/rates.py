@@ -14,8 +14,9 @@ from analytics.results import Estimate, TestResult
 
 def _exposure(value: float, what: str) -> float:
     """Return a positive, finite exposure."""
-    require(math.isfinite(value) and value > 0, f"the exposure of {what} is {value}, not positive")
-    return float(value)
+    time = math.nan if value is None else float(value)
+    require(math.isfinite(time) and time > 0, f"the exposure of {what} is {value}, not positive")
+    return time
 
 
 @computable

@@ -90,7 +90,7 @@ def fisher_freeman_halton(table: Any, resamples: int = RESAMPLES, seed: int = 1)
     require(total <= 10_000_000, "the counts are too large to simulate; use χ²", total)
     draws = stats.MonteCarloMethod(n_resamples=resamples, rng=np.random.default_rng(seed))
     found = stats.fisher_exact(counts.astype(np.int64), method=draws)
-    p = float(found.pvalue)
+    p = float(np.asarray(found.pvalue).item())  # SciPy gives an array where few tables exist
     details = {"standard_error": math.sqrt(p * (1 - p) / resamples), "resamples": resamples}
     probability = float(np.exp(_log_probability(counts)))
     name = "Fisher–Freeman–Halton, simulated"
