@@ -38,10 +38,14 @@ def draw_answer(found: Analysis) -> None:
             " no information for a ratio, listed below; the risk difference uses them."
         )
     if found.rare and found.model not in ("MH", "Peto"):
-        st.info(
-            "Events are rare or an arm has none, and ½ was added to its cells: compare with"
-            " Mantel–Haenszel or Peto under “Model and subgroups”."
+        halved = sum(p.added_half for p in found.points)
+        why = (
+            f"In {fmt.plural(halved, 'study', 'studies')} ½ was added to the cells because one is"
+            " zero"
+            if halved
+            else "Events are rare"
         )
+        st.info(f"{why}: compare with Mantel–Haenszel or Peto under “Model and subgroups”.")
     check = found.check
     if check is not None and not check.plausible:
         st.error(

@@ -1,5 +1,6 @@
 """Funnel plot, risk-of-bias lights and summary of findings."""
 
+import json
 import math
 from collections.abc import Sequence
 
@@ -11,7 +12,7 @@ from streamlit.elements.vega_charts import AltairChart
 from analytics.evidence import Analysis
 from analytics.evidence_rows import RATIOS, back
 from analytics.meta_analysis import Pooled
-from pages.analysis.evidence_forest import x_title
+from pages.analysis.evidence_forest import NARROW, x_title
 from pages.shared import charts, downloads
 from pages.shared import format as fmt
 from warehouse.evidence_models import Bias, Grade
@@ -23,6 +24,11 @@ DOMAINS = {
     "measurement": "Measurement",
     "selection": "Selection",
     "overall": "Overall",
+}
+#: Names for narrow screens, as RoB 2 numbers its domains.
+SHORT = {
+    name: "All" if field == "overall" else f"D{place}"
+    for place, (field, name) in enumerate(DOMAINS.items(), start=1)
 }
 JUDGEMENTS = ["low", "some concerns", "high"]
 #: Told apart without colour by the sign.
@@ -99,8 +105,8 @@ def draw_bias(judged: Sequence[Bias]) -> None:
         alt_text="Share of trials by judgement, one bar a domain",
     )  # fmt: skip
     st.caption(
-        "Signs: + low, – some concerns, × high. Domains of RoB 2: randomisation process, deviations"
-        " from intended interventions, missing outcome data, measurement of the outcome, selection"
+        "Signs: + low, – some concerns, × high. Domains D1 to D5 of RoB 2: randomisation process,"
+        " deviations from intended interventions, missing outcome data, measurement of the outcome, selection"
         f" of the reported result. Source: {judged[0].source}. {_capital(judged[0].note)}."
     )
 
@@ -134,7 +140,11 @@ def lights(rows: pl.DataFrame, trials: int) -> AltairChart:
     base = alt.Chart(rows, height=34 * trials + 70).encode(
         x=alt.X(
             "domain", type="nominal", sort=list(DOMAINS.values()), title=None,
-            axis=alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False),
+            axis=alt.Axis(
+                orient="top", labelAngle=0, domain=False, ticks=False, labelOverlap=False,
+                labelExpr=f"windowSize()[0] < {NARROW} ? {json.dumps(SHORT)}[datum.label]"
+                " : datum.label",
+            ),
         ),
         y=alt.Y("study", type="nominal", title=None, sort=None,
                 axis=alt.Axis(domain=False, ticks=False)),

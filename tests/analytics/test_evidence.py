@@ -174,6 +174,16 @@ def test_s2_share_with_its_interval() -> None:
     assert (found.value, found.low, found.high) == pytest.approx((0.7727, 0.5656, 0.8988), abs=1e-4)
 
 
+def test_printed_per_cent_become_fractions() -> None:
+    share = effects((43, 31, 56), measure="PROPORTION", unit="%", patients=59, group_2="")
+    found = point(share[0], "PROPORTION")
+    assert found.value == pytest.approx(0.43) and found.reason == ""
+    difference = point(effects((-3, -8.9, 2.1), measure="RD", unit="percentage points")[0], "RD")
+    assert (difference.value, difference.low) == pytest.approx((-0.03, -0.085))
+    fraction = point(effects((0.43, 0.31, 0.56), measure="PROPORTION", group_2="")[0], "PROPORTION")
+    assert fraction.low == pytest.approx(found.low or 0, rel=1e-9)
+
+
 def test_one_study_keeps_its_own_interval() -> None:
     found = analyse(two_by_two((4, 100, 1, 100)), "RR")
     assert natural(found).method == "single study" and found.prediction is None
