@@ -26,6 +26,7 @@ PAGES: dict[str, list[tuple[str, str]]] = {
     "Workflow": [
         ("workflow/times.py", "Times"),
         ("workflow/rooms.py", "Rooms"),
+        ("workflow/process.py", "Paths"),
     ],
     "Data": [
         ("data/health.py", "Data health"),

@@ -75,3 +75,12 @@ def test_a_block_that_ends_before_it_begins_is_said() -> None:
 @pytest.mark.parametrize("page", [TIMES, ROOMS])
 def test_few_cases_are_no_error(page: str) -> None:
     opened(page, period="30 days", room="HB US 1")
+
+
+def test_paths_are_listed_and_the_event_log_is_offered() -> None:
+    at = opened("workflow/process.py", period="All")
+    paths = tables(at)[0]
+    assert paths["Path"][0].startswith("order placed → patient arrived → patient in room")
+    assert "event log" in texts(at).lower() and "XES" in [
+        b.label for b in at.get("download_button")
+    ]
