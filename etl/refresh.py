@@ -35,6 +35,7 @@ from etl.publish import (
 from etl.staging import SourceFile, Staged
 from warehouse.confirmed_names import confirmed_names
 from warehouse.procedures import procedures
+from warehouse.review_tables import NewerReviewsError, ReviewsUnreachableError
 from warehouse.settings import Settings
 
 #: Dose reports are small: this many are merged together.
@@ -188,7 +189,14 @@ class _Run:
         known = procedures().select(
             procedure_code="code", procedure_family="family", region="region"
         )
-        return confirmed_names(self.settings).join(known, on="procedure_code")
+        try:
+            named = confirmed_names(self.settings)
+        except (NewerReviewsError, ReviewsUnreachableError) as error:
+            message = f"confirmed names wait for the next run: {error}"
+            if message not in self.result.warnings:
+                self._warn(message)
+            named = pl.DataFrame(schema={"name": pl.String, "procedure_code": pl.String})
+        return named.join(known, on="procedure_code")
 
     def _load(self, new: Sequence[Found], key: bytes, due: bool) -> None:
         """Stage and merge files into a migrated copy; publish it if it says anything new."""

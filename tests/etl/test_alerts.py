@@ -122,6 +122,24 @@ def test_alerts_that_cannot_be_found_do_not_stop_the_load(loaded: Path, monkeypa
     assert listed(loaded) == {"A1": 7690.0, "A3": 5400.0}
 
 
+def test_reviews_that_cannot_be_opened_do_not_stop_the_load(loaded: Path) -> None:
+    put(loaded, "b.csv", case(3, 5400.0))
+    kept = loaded / "kept"
+    kept.mkdir()
+    for file in loaded.glob("reviews.db*"):
+        file.rename(kept / file.name)
+    (loaded / "reviews.db").mkdir()
+    result = refresh(loaded, code=1)
+    said = " ".join(result["warnings"])
+    assert "alerts were not found" in said and "confirmed names wait" in said
+    assert result["totals"]["inserted"] == 1
+    (loaded / "reviews.db").rmdir()
+    for file in kept.iterdir():
+        file.rename(loaded / file.name)
+    assert refresh(loaded)["alerts"]["judged"] == 1
+    assert listed(loaded) == {"A1": 7690.0, "A3": 5400.0}
+
+
 def test_a_corrected_dose_lapses_its_alert_and_keeps_the_review(loaded: Path) -> None:
     put(loaded, "b.csv", case(1, 769.0))
     assert refresh(loaded)["alerts"]["lapsed"] >= 1
