@@ -8,19 +8,35 @@ and never drawn; the good rows of the same file are.
 import csv
 import io
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 from pydantic import ValidationError
 
 from warehouse.evidence_models import Bias, EvidenceError, Grade, Number, Result, Study
 from warehouse.reference import DATA
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _wait_for(descriptor: int) -> None:
+        """Wait for the lock, ten seconds at most."""
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+
+else:
+    import fcntl
+
+    def _wait_for(descriptor: int) -> None:
+        """Wait for the lock."""
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
 
 SHIPPED = DATA / "evidence"
 ADDED = "added.csv"
@@ -176,6 +192,32 @@ def load(folder: Path) -> Evidence:
     return Evidence((*shipped_results(), *own), tuple(problems), tuple(own))
 
 
+Judged = TypeVar("Judged", Bias, Grade)
+
+
+def own_rows(folder: Path, model: type[Judged]) -> tuple[list[Judged], list[Problem]]:
+    """Return a site's own risk-of-bias or certainty rows, and what is wrong with the others.
+
+    ``folder`` holds CSV files with exactly the model's columns, in any order.
+    """
+    good: list[Judged] = []
+    bad: list[Problem] = []
+    for path in sorted(folder.glob("*.csv")) if folder.is_dir() else []:
+        try:
+            rows = list(csv.DictReader(io.StringIO(_text(path))))
+        except (OSError, EvidenceError, csv.Error) as error:
+            bad.append(Problem(path.name, 1, str(error)))
+            continue
+        for number, row in enumerate(rows, start=2):
+            given = {k or "one column too many": v for k, v in row.items() if v}
+            try:
+                good.append(model.model_validate(given))
+            except ValidationError as error:
+                said = "; ".join(_say(given, e) for e in error.errors())
+                bad.append(Problem(path.name, number, said))
+    return good, bad
+
+
 def _text(path: Path) -> str:
     if path.stat().st_size > LARGEST_FILE:
         raise EvidenceError(f"is larger than {LARGEST_FILE // 10**6} MB: split it")
@@ -275,9 +317,7 @@ def _replace(path: Path, rows: Sequence[Result]) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Let one writer at a time into the folder."""
-    import fcntl
-
+    """Let one writer at a time into the folder; the system frees it however the process ends."""
     with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _wait_for(lock.fileno())
         yield

@@ -1,5 +1,7 @@
 """Is what we see what others see: published studies, pooled with their doubts, beside ours."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from analytics.evidence import Analysis, analyse
@@ -10,6 +12,7 @@ from pages.analysis import evidence_parts as parts
 from pages.shared import filters, page
 from pages.shared.page import View
 from warehouse import evidence
+from warehouse.evidence_models import Bias, Grade
 from warehouse.settings import settings
 
 VIEWS = {
@@ -98,6 +101,16 @@ def draw_pool(known: evidence.Evidence, view: View) -> None:
     parts.draw_doubts(found)
 
 
+def draw_quality(folder: Path) -> None:
+    """Draw risk of bias and certainty, shipped and the site's own."""
+    judged, wrong_bias = evidence.own_rows(folder / "bias", Bias)
+    grades, wrong_grades = evidence.own_rows(folder / "grade", Grade)
+    for problem in [*wrong_bias, *wrong_grades][:10]:
+        st.error(f"Not used: {problem}", icon=":material/error:")
+    evidence_quality.draw_bias([*evidence.shipped_bias(), *judged])
+    evidence_quality.draw_grades([*evidence.shipped_grades(), *grades])
+
+
 def main() -> None:
     """Draw the page."""
     question = "Is what we see what others see, and how sure are they?"
@@ -114,8 +127,7 @@ def main() -> None:
     elif shown == "ours":
         evidence_ours.draw_beside(known.results, view)
     elif shown == "quality":
-        evidence_quality.draw_bias(evidence.shipped_bias())
-        evidence_quality.draw_grades(evidence.shipped_grades())
+        draw_quality(folder)
     elif shown == "papers":
         evidence_papers.draw(evidence.published())
     else:

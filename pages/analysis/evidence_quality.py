@@ -106,8 +106,8 @@ def draw_bias(judged: Sequence[Bias]) -> None:
     )  # fmt: skip
     st.caption(
         "Signs: + low, – some concerns, × high. Domains D1 to D5 of RoB 2: randomisation process,"
-        " deviations from intended interventions, missing outcome data, measurement of the outcome, selection"
-        f" of the reported result. Source: {judged[0].source}. {_capital(judged[0].note)}."
+        " deviations from intended interventions, missing outcome data, measurement of the"
+        f" outcome, selection of the reported result. Source: {_sources(judged)}."
     )
 
 
@@ -202,6 +202,7 @@ def draw_grades(grades: Sequence[Grade]) -> None:
     table = pl.DataFrame(
         [
             {
+                "Review": g.review,
                 "Outcome": g.outcome,
                 "Effect (95 % CI)": _effect(g),
                 "Patients (trials)": f"{fmt.count(g.patients)} ({g.studies})",
@@ -216,7 +217,13 @@ def draw_grades(grades: Sequence[Grade]) -> None:
         frame = pl.DataFrame([g.model_dump() for g in grades])
         downloads.offer(frame, key="grade", title="Summary of findings")
     st.table(table, hide_index=True)
-    st.caption(f"Source: {grades[0].source}. {_capital(grades[0].note)}.")
+    st.caption(f"Source: {_sources(grades)}.")
+
+
+def _sources(rows: Sequence[Bias] | Sequence[Grade]) -> str:
+    """Name each source once, with its note."""
+    said = [f"{row.source} ({row.note})" if row.note else row.source for row in rows]
+    return "; ".join(dict.fromkeys(said))
 
 
 def _effect(g: Grade) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from warehouse import evidence
-from warehouse.evidence import append, as_csv, checked, load, read_rows, withdraw
+from warehouse.evidence import append, as_csv, checked, load, own_rows, read_rows, withdraw
 from warehouse.evidence_import import read_foreign
-from warehouse.evidence_models import EvidenceError, Result
+from warehouse.evidence_models import Bias, EvidenceError, Grade, Result
 
 EVENTS: dict[str, Any] = {
     "study": "Akkaya 2017", "source": "Table 2", "question": "Complications", "outcome": "any",
@@ -200,3 +200,14 @@ def test_a_foreign_file_with_an_unknown_column_or_count_is_refused() -> None:
 
 def test_an_empty_form_has_every_column() -> None:
     assert as_csv([]).strip().split(",") == list(Result.model_fields)
+
+
+def test_own_judgements_are_read_and_wrong_ones_named(tmp_path: Path) -> None:
+    header = ",".join(Bias.model_fields)
+    good = "Ours 2026,Alpha 2019,low,low,low,low,low,low,Table 2,"
+    bad = "Ours 2026,Beta 2020,low,low,fine,low,low,low,Table 2,"
+    (tmp_path / "ours.csv").write_text(f"{header}\n{good}\n{bad}\n", encoding="utf-8")
+    rows, problems = own_rows(tmp_path, Bias)
+    assert [row.study for row in rows] == ["Alpha 2019"]
+    assert str(problems[0]).startswith("ours.csv, row 3: missing_data 'fine': ")
+    assert own_rows(tmp_path / "none", Grade) == ([], [])
