@@ -6,9 +6,9 @@ import streamlit as st
 
 from analytics.evidence import Analysis, analyse
 from analytics.evidence_rows import MEASURES, Measure, Model, Row, possible_measures
-from pages.analysis import evidence_forest as forest
 from pages.analysis import evidence_form, evidence_ours, evidence_papers, evidence_quality
 from pages.analysis import evidence_parts as parts
+from pages.analysis.evidence_lines import lines
 from pages.shared import filters, page
 from pages.shared.page import View
 from warehouse import evidence
@@ -94,7 +94,7 @@ def draw_pool(known: evidence.Evidence, view: View) -> None:
     found = choose_analysis(rows)
     ours = evidence_ours.figures(rows, found.measure, view) if view.n else []
     parts.draw_answer(found)
-    drawn = forest.lines(found, ours)
+    drawn = lines(found, ours)
     parts.draw_forest(found, drawn, str(rows[0]["question"]), view)
     parts.draw_ours(ours, rows, found, view)
     parts.draw_rows(found)

@@ -13,6 +13,7 @@ from analytics.meta_moderators import MetaRegression, egger, meta_regression
 from analytics.meta_rare import RarePooled
 from analytics.results import NotComputable, TestResult
 from pages.analysis import evidence_forest as forest
+from pages.analysis.evidence_lines import Line, frame, shown
 from pages.analysis.evidence_ours import differences
 from pages.analysis.evidence_quality import funnel
 from pages.shared import charts, downloads
@@ -87,7 +88,7 @@ def heterogeneity_lines(found: Analysis) -> list[str]:
     return said
 
 
-def draw_forest(found: Analysis, drawn: Sequence[forest.Line], question: str, view: View) -> None:
+def draw_forest(found: Analysis, drawn: Sequence[Line], question: str, view: View) -> None:
     """Draw the forest plot with its downloads; the downloaded picture carries its own caption."""
     said = heterogeneity_lines(found)
     title = f"Forest plot: {question}"
@@ -95,7 +96,7 @@ def draw_forest(found: Analysis, drawn: Sequence[forest.Line], question: str, vi
         st.markdown(f"**{title}**", width="stretch")
         picture = forest.chart(found, drawn, [title, *said])
         downloads.offer(
-            forest.frame(drawn), key="forest", title=title, filters=view.filters, chart=picture
+            frame(drawn), key="forest", title=title, filters=view.filters, chart=picture
         )
     summary = sentence(found)
     st.altair_chart(
@@ -137,7 +138,7 @@ def draw_rows(found: Analysis) -> None:
                     "Outcome": p.row["outcome"],
                     "Time": p.row["timepoint"],
                     "n": p.n,
-                    "Result": forest.shown(p.value, p.low, p.high, found),
+                    "Result": shown(p.value, p.low, p.high, found),
                     "Weight %": None if p.weight is None else round(p.weight, 1),
                     "Not pooled because": p.reason,
                     "Converted": p.converted or ("½ added to zero cells" if p.added_half else ""),
@@ -218,7 +219,7 @@ def _pooled_row(name: str, result: Pooled | NotComputable, found: Analysis) -> d
     e, h = found.natural(result), result.heterogeneity
     return {
         "Studies": name,
-        "Pooled": forest.shown(e.value, e.low, e.high, found),
+        "Pooled": shown(e.value, e.low, e.high, found),
         "I² %": None if h is None else round(h.i2, 0),
     }
 
