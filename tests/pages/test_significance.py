@@ -1,6 +1,7 @@
 """Significance: the answer agrees with SciPy on the rows, and says what it may say."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -8,6 +9,8 @@ import pytest
 from scipy import stats
 from streamlit.testing.v1 import AppTest
 
+from analytics.workbench import OUTCOMES
+from tests.analytics.test_compare import OVERCLAIMS
 from tests.pages.app import charts, opened, texts
 from tests.pages.test_overview import rows  # noqa: F401
 
@@ -123,3 +126,145 @@ def test_pain_before_and_after_agrees_with_scipy_on_the_rows(
     assert "regression to the mean" in said
     at.button_group(key="score").set_value("odi").run()
     assert not at.exception
+
+
+def test_three_times_give_friedman_and_pairs(at: AppTest) -> None:
+    at.button_group(key="design").set_value("times").run()
+    at.multiselect(key="times-pain").set_value(["baseline", "15min", "1mo"]).run()
+    assert not at.exception
+    assert "Friedman, χ²(2)" in sentence(at) and "Holm-adjusted" in sentence(at)
+    assert any("friedman.test" in code.value for code in at.code)
+
+
+def test_groups_over_time_are_read_time_by_time(at: AppTest) -> None:
+    at.button_group(key="design").set_value("times").run()
+    at.selectbox(key="followed-by").set_value("modality").run()
+    assert not at.exception
+    assert "mean difference at 1 month" in sentence(at)
+    assert "between groups" in sentence(at) or "between patients" in str(
+        [t.value for t in at.table]
+    )
+    at.multiselect(key="times-pain").set_value(["15min", "1mo", "6mo"]).run()
+    assert not at.exception and "group × time" in sentence(at)
+
+
+def test_a_response_at_two_times_gives_mcnemar(at: AppTest, rows: pl.DataFrame) -> None:  # noqa: F811
+    at.button_group(key="design").set_value("times").run()
+    at.button_group(key="score").set_value("responder").run()
+    assert not at.exception
+    cases = one_per_patient(rows).drop_nulls(["pain_baseline", "pain_15min", "pain_1mo"])
+    cases = cases.filter(pl.col("pain_baseline") > 0)
+    relief = [
+        (cases["pain_baseline"] - cases[f"pain_{t}"]) / cases["pain_baseline"] >= 0.5
+        for t in ("15min", "1mo")
+    ]
+    gained, lost = int((relief[1] & ~relief[0]).sum()), int((relief[0] & ~relief[1]).sum())
+    assert f"{gained} gained and {lost} lost it." in sentence(at)
+
+
+def test_two_columns_go_together_as_scipy_says(at: AppTest, rows: pl.DataFrame) -> None:  # noqa: F811
+    at.button_group(key="design").set_value("pairs").run()
+    assert not at.exception
+    cases = one_per_patient(rows).drop_nulls(["bmi", "kap_gycm2"])
+    rho = stats.spearmanr(cases["bmi"], cases["kap_gycm2"]).statistic
+    assert f"ρ {rho:.3f}"[:7] in sentence(at)
+    at.button_group(key="question").set_value("agreement").run()
+    assert not at.exception and not at.code
+    assert "different units" in texts(at)
+    at.selectbox(key="pair-x").set_value("pain_baseline")
+    at.selectbox(key="pair-y").set_value("pain_1mo").run()
+    assert "95 % of the differences lie between" in sentence(at)
+
+
+def test_crude_and_adjusted_stand_side_by_side(at: AppTest) -> None:
+    tables = [pl.from_pandas(t.value, include_index=False) for t in at.table]
+    (adjusted,) = [t for t in tables if "Adjusted (95 % CI)" in t.columns]
+    assert adjusted["Crude, same records"].item() != adjusted["Adjusted (95 % CI)"].item()
+    assert "not measured is not adjusted for" in texts(at)
+    at.multiselect(key="covariates-modality").set_value([]).run()
+    assert not at.exception and "Choose what to hold equal" in texts(at)
+
+
+def said_why(at: AppTest) -> bool:
+    assert not at.exception, at.exception[0].message
+    said = texts(at).lower()
+    reasons = ("fewer than two", "cannot be computed, because", "no procedure has both")
+    return bool(at.code) or any(reason in said for reason in reasons)
+
+
+def test_little_data_gives_reasons_and_no_traceback(lived_settings: Path) -> None:
+    at = opened(PAGE)
+    for outcome in OUTCOMES:
+        at.selectbox(key="outcome").set_value(outcome.key).run()
+        assert said_why(at) or "do not mean equal dose" in texts(at), outcome.key
+    for grouping in ("sex", "procedure"):
+        at.selectbox(key="groups-by").set_value(grouping).run()
+        assert said_why(at), grouping
+    at.button_group(key="design").set_value("times").run()
+    for score in ("pain", "odi", "ndi", "responder"):
+        at.button_group(key="score").set_value(score).run()
+        assert said_why(at), score
+    at.button_group(key="score").set_value("pain").run()
+    at.selectbox(key="followed-by").set_value("sex").run()
+    assert said_why(at)
+    at.button_group(key="design").set_value("pairs").run()
+    assert said_why(at)
+
+
+ODD_LOG = """site,accession_number,modality,performed_on,duration_min,dlp_mgycm,complications,\
+satisfaction,\
+pain_scale,pain_baseline,pain_15min,pain_1mo,reader1,reader2,grade1,grade2
+""" + "".join(
+    f"north,A{i},{'CT' if i % 2 else 'XA'},2026-03-{i + 1:02d},20,"
+    f"{'' if i % 2 == 0 else 50},none,5,NRS 0-10,5,5,5,{i}.5,"
+    f"{i}.25,{'high' if i > 6 else 'low'},{'high' if i > 5 else 'low'}\n"
+    for i in range(14)
+)
+
+
+@pytest.fixture
+def ties(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """Open the page on a log of nothing but ties, with further columns of two readers."""
+    from tests.conftest import run_etl
+    from warehouse.settings import settings
+
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "log.csv").write_text(ODD_LOG, encoding="utf-8")
+    done = run_etl(tmp_path, "refresh")
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    monkeypatch.setenv("KERMA_DATA_DIR", str(tmp_path))
+    settings.cache_clear()
+    return opened(PAGE, period="all")
+
+
+def test_all_ties_and_one_category_are_said(ties: AppTest) -> None:
+    for outcome in ("duration_min", "complication", "satisfaction", "satisfied", "pain_1mo"):
+        ties.selectbox(key="outcome").set_value(outcome).run()
+        assert not ties.exception
+        assert "cannot be computed, because" in texts(ties), outcome
+    ties.button_group(key="design").set_value("times").run()
+    assert not ties.exception and "cannot be computed, because" in texts(ties)
+    ties.multiselect(key="times-pain").set_value(["baseline", "15min", "1mo"]).run()
+    assert not ties.exception and "cannot be computed, because" in texts(ties)
+    ties.button_group(key="score").set_value("responder").run()
+    assert not ties.exception and "cannot be computed, because" in texts(ties)
+
+
+def test_readers_in_further_columns_are_compared(ties: AppTest) -> None:
+    ties.button_group(key="design").set_value("pairs").run()
+    ties.button_group(key="question").set_value("agreement").run()
+    ties.selectbox(key="pair-x").set_value("log:reader1")
+    ties.selectbox(key="pair-y").set_value("log:reader2").run()
+    assert not ties.exception
+    assert "bias 0.250" in sentence(ties) or "differences do not vary" in sentence(ties)
+    ties.selectbox(key="pair-x").set_value("log:grade1")
+    ties.selectbox(key="pair-y").set_value("log:grade2").run()
+    assert not ties.exception and "Cohen’s κ" in sentence(ties)
+    ties.button_group(key="question").set_value("association").run()
+    assert not ties.exception and "a column holds text" in texts(ties)
+
+
+@pytest.mark.parametrize("design", ["groups", "times", "pairs"])
+def test_no_answer_calls_groups_alike(at: AppTest, design: str) -> None:
+    at.button_group(key="design").set_value(design).run()
+    assert not OVERCLAIMS.search(sentence(at))
