@@ -19,6 +19,7 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 GRACES = (0, 5, 15)
 MINUTES_A_DAY = 1440
 FIRST, TURNOVER, LEFT_OUT, DAY_CASES = "first late", "turnover", "gap left out", "cases"
+STAY = "stay"
 IN_USE, ADJUSTED = "in use", "in use or turned over"
 ALL = "all"
 

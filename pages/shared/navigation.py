@@ -27,6 +27,7 @@ PAGES: dict[str, list[tuple[str, str]]] = {
         ("workflow/times.py", "Times"),
         ("workflow/rooms.py", "Rooms"),
         ("workflow/process.py", "Paths"),
+        ("workflow/whatif.py", "What if"),
     ],
     "Data": [
         ("data/health.py", "Data health"),

@@ -2,7 +2,8 @@
 -- Grain: one row per room, weekday (1 Monday), measure and value (minutes, or cases); n room-days, or
 -- pairs of cases for turnover. Measures: 'first late' (null: no planned time), 'turnover' (of
 -- neighbours with no cancelled case between and a gap of 0 to $longest_gap minutes), 'gap left out',
--- 'cases', 'in use' and 'in use or turned over' (minutes within the block).
+-- 'stay' (room in to room out; n cases), 'cases', 'in use' and 'in use or turned over' (minutes
+-- within the block).
 -- Parameters: filters (period, sites, rooms), scope, block_from and block_to (minutes after
 -- midnight), longest_gap (minutes).
 with
@@ -57,3 +58,8 @@ union all
 select room, weekday, 'turnover', gap, count(*) from cases where sequential group by all
 union all
 select room, weekday, 'gap left out', null, count(*) from cases where not sequential group by all
+union all
+select room, weekday, 'stay', out_min - in_min, count(*)
+from cases
+where not cancelled and out_min >= in_min
+group by all
