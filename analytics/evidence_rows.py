@@ -33,6 +33,8 @@ MEASURES: dict[Measure, str] = {
     "MEAN": "Mean",
 }
 RATIOS = ("ROM", "RR", "OR")
+#: Shown on the axis of means, never pooled with them.
+ORDER_STATISTICS = ("MEDIAN", "PERCENTILE")
 SINGLE = ("PROPORTION", "MEAN")
 RARE_MODELS = ("MH", "Peto")
 DOUBTFUL = ("PROBLEM", "INCONSISTENT")
@@ -85,7 +87,7 @@ def possible_measures(rows: Sequence[Row]) -> tuple[Measure, ...]:
 def _measures_of(row: Row) -> tuple[Measure, ...]:
     if row["effect"] is not None:
         measure = row["measure"]
-        return ("MEAN",) if measure in ("MEDIAN", "PERCENTILE") else (measure,)
+        return ("MEAN",) if measure in ORDER_STATISTICS else (measure,)
     if row["events_1"] is not None:
         return ("RR", "OR", "RD") if has_two(row) else ("PROPORTION",)
     return ("MD", "SMD", "ROM") if has_two(row) else ("MEAN",)
@@ -145,6 +147,7 @@ def effect_of(row: Row, measure: Measure) -> tuple[Effect, str]:
 def _printed(row: Row, measure: Measure) -> Effect:
     """Return effect and variance from a printed estimate with its interval."""
     require(row["low"] is not None, "no interval is printed")
+    require(row["measure"] not in ORDER_STATISTICS, "a median is not pooled with means")
     scale = 0.01 if measure in ("PROPORTION", "RD") and row["unit"] in PERCENT else 1.0
     value, low, high = (float(row[name]) * scale for name in ("effect", "low", "high"))
     kind: effects.Measure = "GENERIC" if measure == "MEAN" else measure

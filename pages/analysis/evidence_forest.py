@@ -11,7 +11,7 @@ import polars as pl
 from streamlit.elements.vega_charts import AltairChart
 
 from analytics.evidence import Analysis
-from analytics.evidence_rows import MEASURES, RATIOS, SINGLE
+from analytics.evidence_rows import MEASURES, ORDER_STATISTICS, RATIOS, SINGLE
 from analytics.meta_analysis import Pooled
 from analytics.meta_rare import RarePooled
 from pages.analysis.evidence_lines import ALONE, Line
@@ -24,7 +24,7 @@ AXIS_HEIGHT = 70
 NARROW = 640
 SHORT_NAMES = {
     "MD": "MD", "SMD": "SMD", "ROM": "RoM", "RR": "RR", "OR": "OR", "RD": "RD",
-    "PROPORTION": "Share", "MEAN": "Mean",
+    "PROPORTION": "Share",
 }  # fmt: skip
 BLUE, ORANGE = "#0072B2", "#D55E00"
 
@@ -64,7 +64,8 @@ class Axes:
 
     def right(self) -> alt.Y:
         """Name the lines on the right by their numbers, where the window is wide enough."""
-        column = f"{SHORT_NAMES[self.found.measure]} [95 % CI]  weight"
+        column = f"{x_title(self.found)[0].split(' (')[0].split(',')[0]}"
+        column = f"{SHORT_NAMES.get(self.found.measure, column)} [95 % CI]  weight"
         words = [column, *(line.words for line in self.drawn)]
         wide = f"windowSize()[0] < {NARROW} ? '' : "
         return alt.Y(
@@ -184,7 +185,11 @@ def _usable(value: float | None, log: bool) -> float | None:
 def x_title(found: Analysis) -> list[str]:
     """Name the axis, and say which side favours whom."""
     unit = f" ({found.unit})" if found.unit else ""
-    first = f"{MEASURES[found.measure]}{unit}, 95 % CI"
+    medians = {p.row["measure"] in ORDER_STATISTICS for p in found.points}
+    name = {frozenset({True}): "Median", frozenset({True, False}): "Mean or median"}.get(
+        frozenset(medians), MEASURES[found.measure]
+    )
+    first = f"{name}{unit}, 95 % CI"
     if found.measure in RATIOS:
         first += ", logarithmic"
     named = {(p.row["group_1"], p.row["group_2"], p.row["better"]) for p in found.points}

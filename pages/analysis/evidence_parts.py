@@ -152,8 +152,10 @@ def draw_rows(found: Analysis) -> None:
             infer_schema_length=None,
         )
         downloads.offer(table, key="evidence-rows", title="Numbers and sources")
+        texts = table.select(pl.all().cast(pl.String).fill_null(""))
+        told = [name for name in texts.columns if (texts[name] != "").any()]
         st.dataframe(
-            table, hide_index=True,
+            table.select(told), hide_index=True,
             column_config={"Source": st.column_config.LinkColumn("Source", display_text="doi.org")},
         )  # fmt: skip
 

@@ -184,6 +184,13 @@ def test_printed_per_cent_become_fractions() -> None:
     assert fraction.low == pytest.approx(found.low or 0, rel=1e-9)
 
 
+def test_a_median_is_shown_and_not_pooled_with_means() -> None:
+    rows = effects((25, 24, 27), measure="MEDIAN", unit="min", group_2="")
+    found = point(rows[0], "MEAN")
+    assert found.reason == "a median is not pooled with means"
+    assert (found.value, found.low, found.high) == (25, 24, 27)
+
+
 def test_one_study_keeps_its_own_interval() -> None:
     found = analyse(two_by_two((4, 100, 1, 100)), "RR")
     assert natural(found).method == "single study" and found.prediction is None
