@@ -10,6 +10,7 @@ from analytics.adjusting import adjust_for, on_log
 from analytics.cell_regression import Adjustment
 from analytics.dose import active_coefficients, effective_dose
 from analytics.results import NotComputable
+from analytics.wording import capital
 from analytics.workbench import Outcome, analyse
 from pages.analysis import significance_choices as ask
 from pages.analysis import significance_parts as parts
@@ -78,7 +79,8 @@ def draw_adjusted(
     view: View, outcome: Outcome, grouping: str, groups: Sequence[str], first_only: bool
 ) -> None:
     """Draw the effect with covariates held equal, beside the crude one on the same records."""
-    st.subheader("Crude and adjusted", anchor=False)
+    head = st.container(horizontal=True, vertical_alignment="center")
+    head.subheader("Crude and adjusted", anchor=False, width="stretch")
     covariates = ask.choose_covariates(grouping)
     if not covariates:
         st.caption("Choose what to hold equal: without it, groups may differ in their cases only.")
@@ -93,10 +95,11 @@ def draw_adjusted(
         st.info(f"The adjusted effect {found.adjusted.reason}.")
         return
     rows = adjusted_rows(found.crude, found.adjusted, found.scale)
-    downloads.offer(
-        rows, key="significance-adjusted", title=f"{outcome.name}, crude and adjusted",
-        filters=view.filters, words=rows,
-    )  # fmt: skip
+    with head:
+        downloads.offer(
+            rows, key="significance-adjusted", title=f"{outcome.name}, crude and adjusted",
+            filters=view.filters, words=rows,
+        )  # fmt: skip
     st.table(rows, hide_index=True)
     st.caption(_notes(found.adjusted))
 
@@ -123,7 +126,7 @@ def adjusted_rows(
 def _notes(found: Adjustment) -> str:
     """Say what the model held equal, on how many records, and what it cannot do."""
     names = ", ".join(ask.COVARIATES[name].lower() for name in found.covariates)
-    said = [f"{found.method.capitalize()} on {fmt.plural(found.n, 'record')} with {names} known"]
+    said = [f"{capital(found.method)} on {fmt.plural(found.n, 'record')} with {names} known"]
     if found.n_left_out:
         said[0] += f" ({fmt.count(found.n_left_out)} left out)"
     said += [note.rstrip(".") for note in found.notes]

@@ -9,7 +9,7 @@ from streamlit.elements.vega_charts import AltairChart
 from pages.shared import charts
 
 ALL = "All"
-ROW_HEIGHT = 26
+ROW_HEIGHT = 28
 _P = {"p_value": "p", "p_adjusted": "adjusted p"}
 
 
@@ -24,8 +24,14 @@ def forest(frame: pl.DataFrame, title: str, null: float) -> AltairChart:
     domain = axis_domain([null, *ends], ratio)
     scale = alt.Scale(type="log" if ratio else "linear", zero=False, nice=False, domain=domain)
     order = [*sorted(set(frame["name"]) - {ALL}), ALL]
-    base = alt.Chart(frame, height=ROW_HEIGHT * frame.height + 40).encode(
-        y=alt.Y("name", type="nominal", title=None, sort=order, axis=alt.Axis(labelLimit=320))
+    base = alt.Chart(frame, height=ROW_HEIGHT * frame.height + 80).encode(
+        y=alt.Y(
+            "name",
+            type="nominal",
+            title=None,
+            sort=order,
+            axis=alt.Axis(labelLimit=320, labelOverlap=False),
+        )
     )
     line = base.mark_rule(color=charts.OKABE_ITO[0], strokeWidth=2, clip=True).encode(
         x=alt.X("low", type="quantitative", title=title, scale=scale),
