@@ -12,6 +12,8 @@ from etl.ledger import Counts, FileResult, RunResult, count_reasons
 from etl.staging import SourceFile, Staged
 from warehouse.settings import Settings
 
+ROWS_TOLD = 10  #: rejected rows of a file that are told one by one
+
 
 def check(settings: Settings, paths: list[Path], work: Path) -> RunResult:
     """Stage each file into a temporary folder and say what the contract makes of its rows."""
@@ -42,8 +44,15 @@ def _checked(source: SourceFile, reading: Reading) -> Iterator[FileResult]:
         for part in group.parts:
             staged = part if isinstance(part, Staged) else reading.one.read(part)
             if isinstance(staged, Exception):
-                raise staged
-            yield _result(staged)
+                yield _failed(source if isinstance(part, Staged) else part, staged)
+            else:
+                yield _result(staged)
+
+
+def _failed(source: SourceFile, error: Exception) -> FileResult:
+    """Say that an error stopped this file; the others are still checked."""
+    message = f"{source.name}: internal error: {type(error).__name__}: {error}"
+    return FileResult(source.name, source.sha256, "failed", message=message)
 
 
 def _result(staged: Staged) -> FileResult:
@@ -55,6 +64,7 @@ def _result(staged: Staged) -> FileResult:
     counts = Counts(read=staged.read, inserted=staged.read - rejected, rejected=rejected)
     status = "refused" if staged.refusal else "partly" if rejected else "loaded"
     reasons = count_reasons(staged.rejected["rules"].to_list())
+    told = staged.rejected.select("line", "reasons").sort("line").head(ROWS_TOLD).rows()
     return FileResult(
-        source.name, source.sha256, status, staged.profile, counts, reasons, staged.refusal
+        source.name, source.sha256, status, staged.profile, counts, reasons, staged.refusal, told
     )

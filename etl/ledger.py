@@ -42,6 +42,8 @@ class FileResult:
     counts: Counts = field(default_factory=Counts)
     reasons: dict[str, int] = field(default_factory=dict)
     message: str | None = None
+    rejected_rows: list[tuple[int | None, list[str]]] = field(default_factory=list)
+    """The first rejected rows, line and reasons, for people; only `check` fills it."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry of ``files`` in the output of ``refresh --json``."""

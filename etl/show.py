@@ -65,23 +65,36 @@ def result(run: RunResult, as_json: bool) -> None:
     if as_json:
         print(json.dumps(run.as_json(), ensure_ascii=False))
         return
-    console = Console()
     if run.files:
-        console.print(_file_table(run))
+        _console().print(_file_table(run))
     for file in run.files:
         if file.message:
             named = file.message.startswith(file.path)
-            console.print(Text(file.message if named else f"{file.path}: {file.message}"))
+            print(file.message if named else f"{file.path}: {file.message}")
         elif file.reasons:
             rules = ", ".join(f"{rule} {count}" for rule, count in file.reasons.items())
-            console.print(Text(f"{file.path}: rejected for {rules}"))
-    console.print(Text(_sentence(run)))
+            print(f"{file.path}: rejected for {rules}")
+        for line, reasons in file.rejected_rows:
+            print(f"{file.path}:{line}  {'; '.join(reasons)}")
+        if file.rejected_rows and (more := file.counts.rejected - len(file.rejected_rows)):
+            print(f"{file.path}: {more} more rejected rows")
+    print(_sentence(run))
+    if run.totals.rejected and not run.dry_run:
+        print("python -m etl rejected lists the rejected rows with their reasons.")
     if run.failure:
         say(f"internal error: {run.failure}; the snapshot in service is untouched")
 
 
+def _console() -> Console:
+    """Give a console that is never too narrow for the counts when nobody looks at it."""
+    return Console() if sys.stdout.isatty() else Console(width=160)
+
+
 def _file_table(run: RunResult) -> Table:
     table = Table("file", "status", *COUNTS)
+    table.columns[0].overflow = "fold"
+    for column in table.columns[1:]:
+        column.no_wrap = True
     for column in table.columns[2:]:
         column.justify = "right"
     for file in run.files:
@@ -112,13 +125,14 @@ def status(state: dict[str, Any], as_json: bool) -> None:
     for name, value in state.items():
         if not isinstance(value, dict | list):
             table.add_row(name.replace("_", " "), Text("none" if value is None else str(value)))
-    Console().print(table)
+    _console().print(table)
 
 
 def rejected(rows: pl.DataFrame) -> None:
     """Print rejected rows with their reasons."""
-    console = Console()
     for row in rows.iter_rows(named=True):
         place = f"{row['path']}:{row['line']}" if row["line"] is not None else row["path"]
-        console.print(Text(f"{place}  {'; '.join(row['reasons'])}"))
-    console.print(Text(f"{rows.height} rejected rows"))
+        print(f"{place}  {'; '.join(row['reasons'])}")
+    files = rows["line"].null_count()
+    told = f"{rows.height - files} rejected rows"
+    print(f"{told}, {files} refused files" if files else told)

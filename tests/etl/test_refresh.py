@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from etl import stage as etl_stage
 from etl.__main__ import app
+from etl.ahead import One
 from etl.publish import latest_version, point_to, reading
 from etl.staging import SourceFile
 from warehouse.connect import current_snapshot
@@ -302,6 +303,42 @@ def test_check_says_what_would_be_rejected(data: Path) -> None:
     code, said = etl("check", str(path))
     assert (code, said["files"][0]["rejected"]) == (1, 1)
     assert sorted(child.name for child in data.iterdir()) == ["inbox"]
+
+
+def test_check_names_line_column_value_and_remedy_on_one_whole_line(data: Path) -> None:
+    path = drop(data, "b.csv", PARTLY)
+    told = CliRunner().invoke(app, ["check", str(path)]).stdout.splitlines()
+    (row,) = [line for line in told if line.startswith("b.csv:3  ")]
+    assert "modality" in row and "'teapot'" in row and "use one of the values named" in row
+    assert any("unchanged" in line and "duplicate" in line for line in told), "nothing is cut"
+
+
+def test_check_goes_on_after_an_internal_error(data: Path, monkeypatch) -> None:
+    good, bad = drop(data, "good.csv", PARTLY), drop(data, "bad.csv", PARTLY + "\n")
+    whole = One.read
+    monkeypatch.setattr(
+        One,
+        "read",
+        lambda self, source: (
+            TypeError("broken") if source.name.endswith("bad.csv") else whole(self, source)
+        ),
+    )
+    code, said = etl("check", str(good), str(bad))
+    states = {Path(file["path"]).name: file["status"] for file in said["files"]}
+    assert (code, states) == (1, {"good.csv": "partly", "bad.csv": "failed"})
+
+
+def test_every_refused_file_waits_until_its_own_name_loads(data: Path) -> None:
+    drop(data, "one.csv", "name\nx\n")
+    drop(data, "two.csv", "")
+    etl("refresh")
+    listed = CliRunner().invoke(app, ["rejected"]).stdout
+    assert "one.csv" in listed and "two.csv" in listed
+    assert "0 rejected rows, 2 refused files" in listed
+    drop(data, "two.csv", PARTLY)
+    etl("refresh")
+    listed = CliRunner().invoke(app, ["rejected"]).stdout
+    assert "one.csv" in listed and "two.csv:" not in listed.replace("two.csv:3", "")
 
 
 def test_rejected_rows_are_listed_and_exported(data: Path, tmp_path: Path) -> None:

@@ -45,5 +45,7 @@ where r.resolved_by_run is null
     and again.run_id = $run_id
     and again.source_file_id > r.source_file_id
     and again.raw_text = r.raw_text
+    and (again.line is null) = (r.line is null)
+    and (r.line is not null or again.path = r.path)  -- refused files have no text to know them by
     and again.site is not distinct from r.site
     and again.accession_number is not distinct from r.accession_number;
