@@ -93,7 +93,8 @@ def _wording(outside: pl.Expr, decades: pl.Expr) -> pl.Expr:
         .otherwise(pl.lit("field area far from what its machine usually has"))
     )
     power = decades.round(0).cast(pl.Int64)
-    factor = pl.format("{}: KAP or K_a,r off by a factor of about 10^{}", test, power)
+    times = pl.lit(10).pow(power.abs())
+    factor = pl.format("{}: KAP or K_a,r off by a factor of about {}", test, times)
     return pl.when(power != 0).then(factor).otherwise(test)
 
 

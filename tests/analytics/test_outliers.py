@@ -256,8 +256,8 @@ def test_unit_errors_are_named_with_their_power_of_ten() -> None:
     kap[7] = 10.0
     found = unit_exceedances(field_areas(cases(n, **{KAP: kap, "air_kerma_mgy": kerma})), UNITS)
     assert dict(found.select("procedure_id", "basis").iter_rows()) == {
-        3: "field area outside 10–1600 cm²: KAP or K_a,r off by a factor of about 10^3",
-        7: "field area outside 10–1600 cm²: KAP or K_a,r off by a factor of about 10^1",
+        3: "field area outside 10–1600 cm²: KAP or K_a,r off by a factor of about 1000",
+        7: "field area outside 10–1600 cm²: KAP or K_a,r off by a factor of about 10",
     }
     kap[7] = 6.0
     inside = unit_exceedances(field_areas(cases(n, **{KAP: kap, "air_kerma_mgy": kerma})), UNITS)

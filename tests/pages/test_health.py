@@ -52,7 +52,7 @@ def test_unmapped_names_and_unit_warnings_are_listed(health: AppTest) -> None:
     assert (name["Name as sent"], name["Procedures"]) == ("Zauberei", 1)
     (machine,) = tables(health)["Machine"]
     assert (machine["Machine"], machine["Cases"]) == ("XA1", 1)
-    assert "10^3" in machine["What is suspected"]
+    assert "about 1000" in machine["What is suspected"]
     warnings = {row["Warning"] for row in tables(health)["Warning"]}
     assert flag_words.words("unit_suspect") in warnings
 
