@@ -169,7 +169,8 @@ def test_two_patients_in_one_room_are_found_whoever_is_in_the_way(day_of) -> Non
     )
     found = run("times_steps", path, Scope(), group_by="modality", **SHIFT)
     counts = {p.rule: (p.n, p.n_cases) for p in problems(found)}
-    assert counts["problem: overlap"] == (1, 1)
+    assert counts["problem: overlap"] == counts[ANY] == (1, 1)
+    assert all(s.n == 0 for s in describe_steps(found)), "it takes part in no time"
 
 
 def test_a_night_case_while_the_clocks_change_is_found(day_of) -> None:
