@@ -24,7 +24,6 @@ def forest(frame: pl.DataFrame, title: str, null: float) -> AltairChart:
     domain = axis_domain([null, *ends], ratio)
     scale = alt.Scale(type="log" if ratio else "linear", zero=False, nice=False, domain=domain)
     order = [*sorted(set(frame["name"]) - {ALL}), ALL]
-    axis = alt.Axis(labelLimit=320, labelOverlap=False)
     base = alt.Chart(frame, height=ROW_HEIGHT * frame.height + 80).encode(
         y=alt.Y(
             "name",
