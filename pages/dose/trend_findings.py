@@ -92,7 +92,9 @@ def recorded_marks(
 ) -> pl.DataFrame:
     """Return the recorded changes that concern this view."""
     concerned = recorded.filter(
-        pl.col("changed_on").is_between(months["month"].min(), months["month"].max()),
+        pl.col("changed_on").is_between(
+            months["month"].min(), months["month"].dt.month_end().max()
+        ),
         pl.col("procedure_code").is_null() | (pl.col("procedure_code") == choice.procedure),
         pl.col("room").is_null() | (choice.room is None) | (pl.col("room") == (choice.room or "")),
         pl.col("site").is_null() | (view.sites is None) | pl.col("site").is_in(view.sites or ()),

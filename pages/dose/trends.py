@@ -17,7 +17,7 @@ from pages.dose.measures import MEASURES, offered
 from pages.dose.trend_findings import FEW, Choice
 from pages.shared import auth, charts, data, filters, page
 from pages.shared import format as fmt
-from warehouse.protocol_changes import SCHEMA, ProtocolChangesError, protocol_changes
+from warehouse.protocol_changes import NAME, SCHEMA, ProtocolChangesError, all_changes, recorded
 from warehouse.settings import shown
 
 ALL_ROOMS = "All rooms"
@@ -180,12 +180,12 @@ def draw_funnel(choice: Choice, view: page.View) -> None:
 
 
 def recorded_changes() -> pl.DataFrame:
-    """Read the site's recorded changes; a file that cannot be read is told, not hidden."""
+    """Read the recorded changes; a file that cannot be read is told, not hidden."""
     try:
-        return protocol_changes(shown().data_dir)
+        return all_changes(shown())
     except ProtocolChangesError as error:
-        st.warning(f"Recorded changes are not shown. {error}")
-        return pl.DataFrame(schema=SCHEMA)
+        st.warning(f"The changes of {NAME} are not shown. {error}")
+        return recorded(shown()).select(SCHEMA.names())
 
 
 def main() -> None:
