@@ -18,7 +18,7 @@ from analytics.outcomes import (
     model_over_time,
 )
 from analytics.results import Estimate, NotComputable
-from warehouse.connect import current_snapshot
+from warehouse.connect import current_snapshot, cursor
 from warehouse.queries import Scope, run
 
 PAIN = SCALES["pain"]
@@ -109,10 +109,8 @@ def scores(snapshot: Path, scale: str) -> pl.DataFrame:
 
 def test_the_scores_are_those_of_the_outcome_table(snapshot: Path) -> None:
     """The page reads the wide columns for speed; table outcome says the same with scale_max."""
-    import duckdb
-
-    with duckdb.connect(str(snapshot), read_only=True) as con:
-        wanted = con.sql(
+    with cursor(snapshot) as cur:
+        wanted = cur.sql(
             "select o.scale, o.timepoint, count(*)::bigint n, sum(100 * value / scale_max) total"
             " from outcome o join procedure p using (procedure_id)"
             " where p.status = 'completed' and not p.is_test group by all"
