@@ -93,7 +93,7 @@ def tasks(spans: Spans) -> pl.DataFrame:
     """Return follow-ups and corrective actions that are open, due or done in the quarter."""
     rounds = review_report.rounds(shown(), _asked(spans, whenever=True))
     until = spans.quarter.last + AHEAD
-    return pl.concat([_due(rounds, kind, until, spans) for kind in ("follow_up", "action")])
+    return pl.concat([due(rounds, kind, until, spans) for kind in ("follow_up", "action")])
 
 
 def due_words(spans: Spans) -> str:
@@ -118,29 +118,29 @@ def follow_ups(spans: Spans) -> Section:
     return Section("Follow-ups and actions", tuple(listed))
 
 
-def _due(rounds: pl.DataFrame, kind: str, until: date, spans: Spans) -> pl.DataFrame:
+def due(rounds: pl.DataFrame, kind: str, until: date, spans: Spans) -> pl.DataFrame:
     """Return one kind of task: not done at the quarter's end and due by then, or done in it."""
-    due, done = pl.col(f"{kind}_due"), pl.col(f"{kind}_done")
+    wanted, done = pl.col(f"{kind}_due"), pl.col(f"{kind}_done")
     end = spans.quarter.last
     what = pl.col("action") if kind == "action" else pl.lit("Patient follow-up")
     owner = pl.col("action_owner") if kind == "action" else pl.lit(None, pl.String)
     state = (
         pl.when(done <= end)
         .then(pl.lit("done"))
-        .when(due <= end)
+        .when(wanted <= end)
         .then(pl.lit("overdue"))
         .otherwise(pl.lit("due"))
     )
     inside = done.is_between(spans.quarter.first, end)
-    waiting = (done.is_null() | (done > end)) & (due <= until)
-    mine = rounds.filter(due.is_not_null() & (inside | waiting))
+    waiting = (done.is_null() | (done > end)) & (wanted <= until)
+    mine = rounds.filter(wanted.is_not_null() & (inside | waiting))
     return mine.select(
         pl.col("performed_on").alias("Case of"),
         pl.col("procedure_code").map_elements(fmt.procedure, pl.String).alias("Procedure"),
         pl.col("room").alias("Room"),
         what.alias("What"),
         owner.alias("Owner"),
-        due.alias("Due"),
+        wanted.alias("Due"),
         done.alias("Done"),
         state.alias("State"),
     ).sort("Due")

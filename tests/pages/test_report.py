@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,3 +162,34 @@ def test_counts_in_tables_are_written_in_full() -> None:
     assert blocks.more(1234) == "+1\u202f234"
     assert blocks.written(None) == "–"
     assert blocks.written(12345) == "12\u202f345"
+
+
+def test_follow_ups_tell_what_is_late_and_what_was_done() -> None:
+    from pages.dose.report_safety import due
+
+    spans = blocks.spans(QUARTER, Filters())
+    day = date(2026, 8, 1)
+    rows = [
+        ("late", day, None),
+        ("done in time", day, date(2026, 8, 20)),
+        ("done after the quarter", day, date(2026, 10, 5)),
+        ("soon", date(2026, 11, 1), None),
+        ("far off", date(2027, 6, 1), None),
+        ("done long ago", date(2025, 1, 1), date(2025, 1, 2)),
+        ("none", None, None),
+    ]
+    rounds = pl.DataFrame(
+        [(day, "TFESI_L", room, due, done) for room, due, done in rows],
+        schema={
+            "performed_on": pl.Date, "procedure_code": pl.String, "room": pl.String,
+            "follow_up_due": pl.Date, "follow_up_done": pl.Date,
+        },
+        orient="row",
+    )  # fmt: skip
+    found = due(rounds, "follow_up", date(2026, 12, 29), spans)
+    assert dict(found.select("Room", "State").rows()) == {
+        "late": "overdue",
+        "done in time": "done",
+        "done after the quarter": "overdue",
+        "soon": "due",
+    }
