@@ -276,9 +276,27 @@ def _any(parts: Iterator[pl.Expr]) -> pl.Expr:
     return pl.any_horizontal(*listed) if listed else pl.lit(False)
 
 
+#: Columns that the plain mGy figure fills where they are blank: by stated index and modality.
+_STATED = {
+    "air_kerma_mgy": ("air_kerma", "fluoroscopy"),
+    "ctdi_vol_mgy": ("ctdi_vol", "CT"),
+    "ssde_mgy": ("ssde", "CT"),
+}
+
+
+def _stated(index: str, beam: str) -> pl.Expr:
+    """Say where the plain figure is of this index, and the modality can have it."""
+    one, two = (pl.col(name).eq_missing(beam) for name in ("modality", "second_modality"))
+    return (pl.col("dose_index") == index) & (one | two)
+
+
 def _derive(layout: Layout, frame: pl.LazyFrame, key: bytes) -> pl.LazyFrame:
     """Add flags and the derived columns; set aside what is implausible."""
     col, names = pl.col, list(FLAGS)
+    frame = frame.with_columns(
+        pl.coalesce(name, pl.when(_stated(index, beam)).then("dose_mgy")).alias(name)
+        for name, (index, beam) in _STATED.items()
+    )
     rules = _flag_rules(layout)
     bits = [(rule.cast(pl.Int64) * (1 << names.index(name))) for name, rule in rules.items()]
     frame = frame.with_columns(

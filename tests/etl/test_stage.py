@@ -282,6 +282,25 @@ def test_dose_flags(tmp_path: Path):
     assert staged.rejected["rules"].to_list() == [["ultrasound_dose"]]
 
 
+def test_a_plain_figure_of_a_stated_index_fills_the_column_of_that_index_alone(tmp_path: Path):
+    staged = log(
+        tmp_path,
+        "dose_mgy,dose_index,air_kerma_mgy,ctdi_vol_mgy,ssde_mgy",
+        "CT,2026-01-05,12,ctdi_vol,,,",
+        "CT,2026-01-05,13,SSDE,,,",
+        "XA,2026-01-05,14,air_kerma,,,",
+        "XA,2026-01-05,14,air_kerma,15,,",
+        "XA,2026-01-05,16,ctdi_vol,,,",
+        "CT,2026-01-05,17,,,,",
+        "CT,2026-01-05,1e308,ctdi_vol,,,",
+    )
+    frame = rows(staged)
+    assert frame["air_kerma_mgy"].to_list() == [None, None, 14, 15, None, None, None]
+    assert frame["ctdi_vol_mgy"].to_list() == [12, None, None, None, None, None, 1e308]
+    assert frame["ssde_mgy"].to_list() == [None, 13, None, None, None, None, None]
+    assert frame["flags"][6].to_list() == ["ctdi_vol_window"], "windows hold for it too"
+
+
 def test_times_flags_and_duration(tmp_path: Path):
     staged = log(
         tmp_path,
