@@ -34,8 +34,7 @@ CONTROL_NOTES = {
     "EWMA": (
         "Weight 0.2 for the newest month, limits at 2.7 standard deviations of the average: it "
         "gathers small lasting shifts. Baseline: the first 12 months (all where fewer than 18 are "
-        "shown) or the first 12 after a recorded change. It begins anew "
-        "after a recorded change. Signal: a point beyond a limit."
+        "shown) or the first 12 after a recorded change. Signal: a point beyond a limit."
     ),
 }
 
