@@ -11,6 +11,12 @@ from analytics.outcomes_responders import Responders
 from analytics.results import Estimate
 from pages.shared import charts
 
+#: Columns of ``points_frame`` that may be blank throughout and are numbers all the same.
+ESTIMATES = (
+    "complete", "median", "median_low", "median_high", "q1", "q3", "change", "change_low",
+    "change_high", "improved",
+)  # fmt: skip
+
 
 def points_frame(points: Sequence[Point]) -> pl.DataFrame:
     """Return the numbers of the charts, one row a modality and timepoint."""
@@ -36,6 +42,7 @@ def points_frame(points: Sequence[Point]) -> pl.DataFrame:
             }
             for p in points
         ],
+        schema_overrides=dict.fromkeys(ESTIMATES, pl.Float64),
         infer_schema_length=None,
     )
 

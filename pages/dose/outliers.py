@@ -110,7 +110,8 @@ def draw_table(cases: pl.DataFrame, names: dict[str, str]) -> None:
     """Draw the rows of one page; a selected row becomes the chosen case."""
     ids = cases["review_id"].to_list()
     st.dataframe(
-        as_table(cases, names), key="outlier-table", hide_index=True, height=420, row_height=35,
+        as_table(cases, names), key="outlier-table", hide_index=True,
+        height=min(420, 37 + 35 * cases.height), row_height=35,
         placeholder="–", on_select=lambda: pick_row(ids), selection_mode="single-row",
         alt="Cases that stand out, furthest first",
         column_config={
