@@ -341,7 +341,7 @@ def _write(rows: Iterator[tuple[int, list[str], str | None]], width: int, folder
                 f"long_row{MARK}the row has {len(cells)} cells, the header {width} columns: "
                 f"'{cells[width]}' belongs to none: quote cells that hold the delimiter"
             )
-            cells = [*cells[: width - 1], "\x1e".join(cells[width - 1 :])]
+            cells = [*cells[: width - 1], "\t".join(cells[width - 1 :])]
         kept = [cell or None for cell in cells[:width]]
         batch.append([line, problem, *kept, *([None] * (width - len(kept)))])
         if len(batch) >= _BATCH:
