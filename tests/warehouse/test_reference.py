@@ -18,7 +18,9 @@ from warehouse import reference
         (reference.trigger_levels, "rule_id"),
     ],
 )
-def test_every_row_has_a_source_and_an_id_of_its_own(table: Callable[[], pl.DataFrame], key: str) -> None:
+def test_every_row_has_a_source_and_an_id_of_its_own(
+    table: Callable[[], pl.DataFrame], key: str
+) -> None:
     frame = table()
     assert frame[key].is_unique().all()
     assert frame["source"].is_not_null().all()
