@@ -234,9 +234,13 @@ def skewness(group: Any) -> float:
     if counts.n < 2 or not counts.all_finite or np.abs(counts.values).max() > 1e100:
         return math.nan
     centred = counts.values - _mean(counts.values, counts.n_each, counts.n)
-    second = float((centred**2 * counts.n_each).sum()) / counts.n
-    third = float((centred**3 * counts.n_each).sum()) / counts.n
-    return third / second**1.5 if second > 0 else math.nan
+    widest = float(np.abs(centred).max())
+    if widest == 0:
+        return math.nan
+    scaled = centred / widest  # powers of a tiny deviation would vanish
+    second = float((scaled**2 * counts.n_each).sum()) / counts.n
+    third = float((scaled**3 * counts.n_each).sum()) / counts.n
+    return third / second**1.5
 
 
 @dataclass(frozen=True, eq=False)

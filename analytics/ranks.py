@@ -34,7 +34,7 @@ def _pool_checked(groups: Sequence[Counts]) -> Pooled:
     n = sum(group.n for group in groups)
     require(all(group.n > 0 for group in groups), "a group is empty", n)
     pooled = pool(groups)
-    require(len(pooled.values) > 1, "all values are equal", n)
+    require(len(pooled.values) > 1, "there is only one distinct value", n)
     return pooled
 
 
