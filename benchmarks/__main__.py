@@ -11,6 +11,7 @@ def main() -> None:
     for name in chosen:
         if name not in found:
             sys.exit(f"{name}: no such benchmark; there are: {', '.join(found)}")
+        sys.argv[1:] = []  # the names are for this program
         importlib.import_module(f"benchmarks.{name}").main()
 
 
