@@ -1,6 +1,7 @@
 """A real server on a free port, a real browser, and proof that no request leaves this host."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as TooLate
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -139,13 +141,46 @@ def watched(browser: Browser, url: str) -> Iterator[Page]:
     assert not broken, f"scripts failed in the browser: {broken}"
 
 
+#: Resolves when no script runs and the page has kept its height and place for 300 ms. Charts are
+#: drawn after the run has ended; what they push aside loses a click and shuts an open list.
+AT_REST = """() => new Promise(done => {
+    let last = "", still = 0, looks = 0;
+    const look = () => {
+        const app = document.querySelector('[data-testid="stApp"]');
+        const main = document.querySelector('[data-testid="stMain"]');
+        const now = [app?.dataset.testScriptState, main?.scrollHeight, main?.scrollTop].join();
+        still = now === last && now.startsWith("notRunning") ? still + 1 : 0;
+        last = now;
+        if (still >= 6 || ++looks > 400) done(still >= 6);
+        else setTimeout(look, 50);
+    };
+    look();
+})"""
+
+
 def settled(page: Page, title: str) -> None:
-    """Wait for a page's heading, then for the end of its run."""
+    """Wait for a page's heading, then for the end of its run and of its drawing."""
     expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
-    expect(
-        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    ).to_be_visible()
+    assert page.evaluate(AT_REST), f"{title} does not come to rest"
     expect(page.locator('[data-testid="stException"]')).to_have_count(0)
+
+
+def pick(choice: Locator, option: str | re.Pattern[str]) -> None:
+    """Take an option of a choice, opening its list again where a redraw or a scroll shut it."""
+    page = choice.page
+    wanted = page.get_by_role("option", name=option, exact=isinstance(option, str)).first
+    for _ in range(10):
+        page.evaluate(AT_REST)
+        choice.scroll_into_view_if_needed()
+        if not wanted.is_visible():
+            choice.focus()
+            page.keyboard.press("ArrowDown")
+        try:
+            wanted.click(timeout=2_000)
+        except TooLate:
+            continue
+        return
+    raise AssertionError(f"the list never offered {option!r}")
 
 
 def go(page: Page, section: str, title: str) -> None:

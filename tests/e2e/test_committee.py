@@ -10,6 +10,7 @@ def test_a_recorded_change_reaches_the_course_and_the_report(page: Page) -> None
     go(page, "Dose", "Dose trends")
     settled(page, "Dose trends")
     page.get_by_text("Record a change of protocol or equipment").click()
+    settled(page, "Dose trends")
     page.get_by_label("What was changed").fill("Pulse rate 15 to 7.5")
     parts = page.get_by_test_id("stExpander").get_by_role("spinbutton")
     parts.first.focus()
@@ -19,6 +20,7 @@ def test_a_recorded_change_reaches_the_course_and_the_report(page: Page) -> None
     page.get_by_role("button", name="Record", exact=False).last.click()
     expect(page.get_by_text("Recorded: Pulse rate 15 to 7.5.")).to_be_visible()
     expect(page.get_by_text("Recorded change,")).to_be_visible()
+    settled(page, "Dose trends")
     shot(page, "change-recorded")
 
     go(page, "Dose", "Committee report")
@@ -40,6 +42,7 @@ def test_a_recorded_change_reaches_the_course_and_the_report(page: Page) -> None
     go(page, "Dose", "Dose trends")
     settled(page, "Dose trends")
     page.get_by_text("Record a change of protocol or equipment").click()
+    settled(page, "Dose trends")
     page.get_by_role("button", name="Withdraw").click()
     expect(page.get_by_text("No change of protocol is recorded")).to_be_visible()
 

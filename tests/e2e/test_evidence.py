@@ -1,6 +1,7 @@
 """A newcomer adds a study from a paper's table, sees it pooled, takes the plot along."""
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import Server, go, serve, settled, shot, watched
+from tests.e2e.conftest import Server, go, pick, serve, settled, shot, watched
 
+QUESTION = re.compile("Complications: CT v blind")
 STUDY = "Study: first author and year *"
 
 
@@ -36,6 +38,7 @@ def add(page: Page, study: str, cells: tuple[int, int, int, int]) -> None:
         page.get_by_label(label, exact=True).fill(str(number))
     page.get_by_role("button", name="Check and add").click()
     expect(page.get_by_text(f"Added {study}: Risk ratio")).to_be_visible()
+    settled(page, "Evidence")
 
 
 def test_a_newcomer_adds_studies_and_takes_the_forest_plot_along(page: Page) -> None:
@@ -49,8 +52,7 @@ def test_a_newcomer_adds_studies_and_takes_the_forest_plot_along(page: Page) -> 
     expect(name).to_be_visible()
     name.fill("Complications: CT v blind")
     add(page, "Alpha 2019", (2, 80, 7, 82))
-    page.get_by_label("Question: what it is pooled with").click()
-    page.get_by_role("option", name="Complications: CT v blind").click()
+    pick(page.get_by_label("Question: what it is pooled with"), QUESTION)
     expect(name).to_have_count(0)
     add(page, "Beta 2021", (1, 60, 4, 61))
     assert time.monotonic() - started < 120, "two studies within two minutes"
@@ -59,8 +61,8 @@ def test_a_newcomer_adds_studies_and_takes_the_forest_plot_along(page: Page) -> 
     page.get_by_text("Pooled answer", exact=True).click()
     question = page.get_by_label("Question", exact=True)
     expect(question).to_be_visible()
-    question.click()
-    page.get_by_role("option", name="Complications: CT v blind").click()
+    settled(page, "Evidence")
+    pick(question, QUESTION)
     expect(page.get_by_text("2 studies, 283 patients: risk ratio 0.2")).to_be_visible()
     chart = page.locator('[data-testid="stVegaLiteChart"][aria-label^="Forest plot: Compl"]')
     expect(chart.get_by_text("Alpha 2019")).to_be_visible()

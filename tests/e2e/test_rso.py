@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.conftest import settled, shot
+from tests.e2e.conftest import pick, settled, shot
 
 
 def open_page(page: Page, path: str, title: str) -> None:
@@ -45,8 +45,7 @@ def test_outliers_to_filter_to_row_to_case_values(page: Page) -> None:
     expect(table.locator("canvas").first).to_be_visible()
     shot(page, "outliers")
 
-    page.locator(".st-key-rule").get_by_role("combobox").click()
-    page.get_by_role("option", name="Unit error suspected", exact=True).click()
+    pick(page.locator(".st-key-rule").get_by_role("combobox"), "Unit error suspected")
     page.keyboard.press("Escape")
     expect(page).to_have_url(re.compile("rule=Unit"))
     settled(page, "Dose outliers")

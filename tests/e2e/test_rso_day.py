@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from pages.shared.format import THIN
 from tests.conftest import run_etl
-from tests.e2e.conftest import Server, serve, settled, shot, watched
+from tests.e2e.conftest import Server, pick, serve, settled, shot, watched
 
 OVER_5_GY = quote(f"K_a,r ≥ 5{THIN}000 mGy (follow-up)")
 LAST_NIGHT = """\
@@ -61,10 +61,7 @@ def grace(browser: Browser, second_desk: Server) -> Iterator[Page]:
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    """Open a choice by keyboard: a click that has to scroll first closes it again."""
-    page.get_by_role("combobox", name=label, exact=True).focus()
-    page.keyboard.press("ArrowDown")
-    page.get_by_role("option", name=option, exact=True).click()
+    pick(page.get_by_role("combobox", name=label, exact=True), option)
 
 
 def opened(page: Page, address: str, title: str) -> None:
@@ -76,8 +73,8 @@ def opened(page: Page, address: str, title: str) -> None:
 
 def test_from_a_new_alert_to_the_second_sign_off(ada: Page, grace: Page) -> None:
     opened(ada, f"/outliers?period=All&rule={OVER_5_GY}", "Dose outliers")
-    ada.locator(".st-key-chosen_case").get_by_role("combobox").click()
-    ada.get_by_role("option", name=re.compile("20 Nov 2026")).click()
+    cases = ada.locator(".st-key-chosen_case").get_by_role("combobox")
+    pick(cases, re.compile("20 Nov 2026"))
     settled(ada, "Dose outliers")
     shot(ada, "rso-1-outliers")
     ada.get_by_role("button", name="Open case").click()
@@ -137,6 +134,7 @@ def test_two_reviewers_at_once_get_a_clear_message(ada: Page, grace: Page) -> No
     expect(grace.get_by_label("Narrative")).to_have_value("Written by Grace")
     grace.get_by_role("button", name="Go on with mine").click()
     expect(warning).to_have_count(0)
+    settled(grace, heading)
     grace.get_by_role("button", name="Save").click()
     expect(grace.get_by_text("Saved.")).to_be_visible()
     expect(grace.get_by_label("Narrative")).to_have_value("Written by Grace")
@@ -145,6 +143,7 @@ def test_two_reviewers_at_once_get_a_clear_message(ada: Page, grace: Page) -> No
 def test_a_rule_is_confirmed_and_judges_at_once(ada: Page) -> None:
     opened(ada, "/rules?period=All&edit=KAP_NOTIFY", "Outlier rules")
     expect(ada.get_by_text("Periods of KAP_NOTIFY")).to_be_visible()
+    settled(ada, "Outlier rules")
     ada.get_by_text("In force", exact=True).click()
     ada.get_by_label("Why").fill("Table read by our physicist")
     ada.get_by_role("button", name="Record").click()
