@@ -35,14 +35,12 @@ def _text(description: str, *, length: int = 200, identifier: bool = False) -> A
     )
 
 
-def _quantity(
-    description: str, unit: str, *, most: float | None = None, signed: bool = False
-) -> Any:
+def _quantity(description: str, unit: str, *, signed: bool = False) -> Any:
     """Describe a number with a unit; text may carry another unit of the same quantity."""
     return Field(
         None,
         ge=None if signed else 0.0,
-        le=most,
+        le=None if signed else units.LARGEST,
         allow_inf_nan=False,
         description=description,
         json_schema_extra={"unit": unit},
@@ -368,8 +366,8 @@ def column_gate(name: str) -> list[pl.Expr]:
                 gates.append(column.str.len_chars() > limit)
             case _:
                 raise ValueError(f"no gate for the constraint {bound} of {name}")
-    if base_type(info) is float:
-        gates.append(~column.is_finite())
+    if base_type(info) is float and "le" not in _bounds(info):
+        gates.append(~column.is_finite())  # a bound holds back NaN too: Polars sorts it last
     if words(info):
         gates.append(~column.is_in(list(words(info))))
     return gates

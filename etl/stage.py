@@ -7,6 +7,7 @@ from pathlib import Path
 
 from etl.profiles import ProfileError
 from etl.sources.base import Reader, RefusalError
+from etl.sources.delimited import inflate
 from etl.sources.dicom import DICOM
 from etl.sources.fhir import FHIR
 from etl.sources.openrem_xlsx import OPENREM_XLSX
@@ -15,7 +16,7 @@ from etl.staging import SourceFile, Staged
 from warehouse.settings import Settings
 
 #: Asked in turn; the first that recognises a file reads it.
-READERS: tuple[Reader, ...] = (DICOM, DELIMITED, OPENREM_XLSX, EXCEL, PARQUET, JSON_LINES, FHIR)
+READERS: tuple[Reader, ...] = (DICOM, FHIR, DELIMITED, OPENREM_XLSX, EXCEL, PARQUET, JSON_LINES)
 _HEAD = 1024
 
 
@@ -27,8 +28,10 @@ def stage(source: SourceFile, *, work_dir: Path, settings: Settings, key: bytes)
     """
     scratch = Path(tempfile.mkdtemp(prefix="reading-", dir=work_dir))
     try:
-        reader = _reader(source)
-        return _staged(reader, source, scratch, work_dir, settings, key)
+        path = inflate(source.path, scratch)
+        plain = replace(source, path=path, bytes=path.stat().st_size)
+        staged = _staged(_reader(plain), plain, scratch, work_dir, settings, key)
+        return replace(staged, source=source)
     except (RefusalError, ProfileError) as error:
         return refused(source, str(error))
     except (IsADirectoryError, FileNotFoundError, PermissionError) as error:

@@ -32,6 +32,8 @@ _PLAIN = {
     "m": "meter", "cm": "centimeter", "mm": "millimeter", "in": "inch", "inch": "inch",
     "ft": "foot",
 }  # fmt: skip
+#: No dose, time or size comes near it in its unit; sums and squares of such values stay finite.
+LARGEST = 1e9
 _CANONICAL = {
     "Gy·cm²": "gray*centimeter**2",
     "mGy·cm": "milligray*centimeter",

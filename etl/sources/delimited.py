@@ -4,7 +4,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ _BLOCK = 2**18  #: counted while it is in the processor's cache
 _COMMA, _SEMICOLON, _LINE_END, _BLANK = b",;\n "
 _LONGEST_LINE = 2**20
 _BATCH = 50_000
+_END = "\0"  #: read behind the last line; no text file that is read holds one
 _DELIMITERS = (",", ";", "\t", "|")
 _UNICODE_MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -275,12 +276,18 @@ def _rows(path: Path, delimiter: str, encoding: str) -> Iterator[tuple[int, list
     codec = "utf-8-sig" if encoding != "cp1252" else "cp1252"
     errors = "surrogateescape" if encoding != "cp1252" else "cp1252_or_latin1"
     with path.open("r", encoding=codec, errors=errors, newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter)
+        taken: list[str] = []
+        reader = csv.reader(_taken(file, taken), delimiter=delimiter)
         line = 1
         try:
             for cells in reader:
+                if cells and cells[-1].endswith(_END):
+                    if len(taken) == 1:
+                        return
+                    raise csv.Error("unexpected end of data")
                 if cells:
-                    yield line, *_clean(cells)
+                    yield line, *_clean(cells, _swallowed(taken, delimiter))
+                taken.clear()
                 line = reader.line_num + 1
         except csv.Error as error:
             raise RefusalError(
@@ -288,11 +295,34 @@ def _rows(path: Path, delimiter: str, encoding: str) -> Iterator[tuple[int, list
             ) from error
 
 
-def _clean(cells: list[str]) -> tuple[list[str], str | None]:
-    """Return the cells as valid text, and what is wrong with their encoding."""
+def _taken(file: Iterable[str], taken: list[str]) -> Iterator[str]:
+    """Pass lines on and remember them; a mark behind the last shows a quote that is still open."""
+    for line in file:
+        taken.append(line)
+        yield line
+    taken.append(_END)
+    yield _END
+
+
+def _swallowed(taken: list[str], delimiter: str) -> str | None:
+    """Say that a row of several lines owes them to a stray quote, or nothing."""
+    if len(taken) == 1:
+        return None
+    try:
+        list(csv.reader(taken, delimiter=delimiter, strict=True))
+    except csv.Error:
+        return (
+            f"quote{MARK}a quote opens in this line and the next closes it {len(taken) - 1} lines "
+            f"further: '{taken[0].strip()[:80]}': take stray quotes out, double those in the text"
+        )
+    return None
+
+
+def _clean(cells: list[str], problem: str | None) -> tuple[list[str], str | None]:
+    """Return the cells as valid text, and what is wrong with their quotes or encoding."""
     bad = [at for at, cell in enumerate(cells) if not cell.isascii() and _broken(cell)]
     if not bad:
-        return cells, None
+        return cells, problem
     shown = [_as_cp1252(cell) if at in bad else cell for at, cell in enumerate(cells)]
     return shown, (
         f"encoding{MARK}column {bad[0] + 1}: bytes that are not UTF-8 in a file that elsewhere is: "

@@ -210,7 +210,7 @@ def quantity(data: Dataset, unit: str, name: str, notes: Notes) -> float | None:
         return None
     factor = units.factor(found.unit, unit) if found.unit else None
     kept = (name, found.text, found.unit or None)
-    if found.value is None or found.value < 0:
+    if found.value is None or not 0 <= found.value <= units.LARGEST:
         notes.flag("value_unreadable")
         notes.raw.append(kept)
         return None

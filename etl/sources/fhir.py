@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from math import isfinite
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -61,7 +60,7 @@ class FhirReader:
         text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
         if path.suffix.lower() == ".json":
             return True
-        return text.startswith(b"{") and b'"resourceType"' in text and path.suffix != ".jsonl"
+        return text.startswith(b"{") and b'"resourceType"' in text
 
     def stage(
         self, source: SourceFile, *, work_dir: Path, settings: Settings, key: bytes
@@ -79,15 +78,35 @@ class FhirReader:
 
 
 def _parse(path: Path) -> dict[str, Any]:
-    """Read JSON, and refuse what is no resource."""
+    """Read JSON, and refuse what is no resource; one resource a line is read as one bundle."""
     try:
-        found = json.loads(path.read_bytes().decode("utf-8-sig"))
+        text = path.read_bytes().decode("utf-8-sig")
+        try:
+            found = json.loads(text)
+        except json.JSONDecodeError as error:
+            if error.msg != "Extra data":
+                raise
+            found = _lines(text)
     except (ValueError, RecursionError) as error:
         told = str(error)[:200]
         raise RefusalError(f"is no JSON ({told}): send it again") from error
     if not isinstance(found, dict) or not isinstance(found.get("resourceType"), str):
         raise RefusalError("is JSON but no FHIR resource (it has no resourceType): remove it")
     return found
+
+
+def _lines(text: str) -> dict[str, Any]:
+    """Return the resources that stand one a line (ndjson, FHIR bulk data) as a bundle."""
+    entries = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                entries.append({"resource": json.loads(line)})
+            except json.JSONDecodeError as error:
+                raise RefusalError(
+                    f"line {number} is no JSON ({error}): send the file again"
+                ) from error
+    return {"resourceType": "Bundle", "entry": entries}
 
 
 @dataclass
@@ -255,7 +274,7 @@ def _quantity(sent: Any, unit: str, name: str, notes: Notes) -> float | None:
     number = (
         float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
     )
-    if number is None or not isfinite(number) or number < 0 or quantity.get("comparator"):
+    if number is None or not 0 <= number <= units.LARGEST or quantity.get("comparator"):
         notes.flag("value_unreadable")
         notes.raw.append(kept)
         return None

@@ -33,15 +33,14 @@ class TableReader:
     read: Read
 
     def recognises(self, path: Path, head: bytes) -> bool:
-        """Say whether the name, without .gz or .zst, ends as this format's."""
-        return inner_suffix(path) in self.suffixes
+        """Say whether the name ends as this format's."""
+        return path.suffix.lower() in self.suffixes
 
     def stage(
         self, source: SourceFile, *, work_dir: Path, settings: Settings, key: bytes
     ) -> Staged:
         """Read, normalise and check one file."""
-        path = delimited.inflate(source.path, work_dir)
-        table = self.read(path, work_dir, settings)
+        table = self.read(source.path, work_dir, settings)
         return stage_table(table, source, work_dir=work_dir, settings=settings, key=key)
 
 
@@ -192,5 +191,5 @@ def _json_text(value: Any) -> str | None:
 DELIMITED = TableReader("delimited text", (".csv", ".tsv", ".txt"), delimited.read)
 EXCEL = TableReader("Excel", (".xlsx",), read_excel)
 PARQUET = TableReader("Parquet", (".parquet",), read_parquet)
-JSON_LINES = TableReader("JSON lines", (".jsonl",), read_jsonl)
+JSON_LINES = TableReader("JSON lines", (".jsonl", ".ndjson"), read_jsonl)
 TABLES = (DELIMITED, EXCEL, PARQUET, JSON_LINES)

@@ -193,6 +193,17 @@ def test_other_json_is_refused_in_words(tmp_path: Path, text: str, reason: str) 
     assert reason in (stage(text, tmp_path).refusal or "")
 
 
+def test_one_resource_a_line_is_a_bundle(tmp_path: Path) -> None:
+    """FHIR bulk data (ndjson), whatever its name; a line that is no JSON is named."""
+    parts = [entry["resource"] for entry in bundle(summary(*FLUORO))["entry"]]
+    text = "\n".join(json.dumps(part) for part in parts) + "\n"
+    for name in ("dose.ndjson", "dose.jsonl", "dose.json", "dose"):
+        found = row(stage(text, tmp_path, name))
+        assert (found["kap_gycm2"], found["accession_number"]) == (13.639, "A1")
+    cut = stage(text[:-9], tmp_path, "cut.ndjson")
+    assert f"line {len(parts)} is no JSON" in (cut.refusal or "")
+
+
 def test_a_summary_without_a_date_is_rejected(tmp_path: Path) -> None:
     staged = stage(summary(*FLUORO, effectiveDateTime="soon"), tmp_path)
     assert staged.read == 1 and "performed_on" in staged.rejected["reasons"].item()[0]

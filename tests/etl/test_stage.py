@@ -51,6 +51,24 @@ def test_stray_quotes_swallow_nothing(tmp_path: Path):
     assert rows(stage_bytes(tmp_path, text))["operator"].to_list() == ['5" needle', 'say "hi"']
 
 
+@pytest.mark.parametrize(
+    ("rest", "line"),
+    [('6,"Dr B\nA3,CT,2026-01-05,7,C\n', 3), ('6,"Dr B', 3), ('6,B\nA3,CT,2026-01-05,7,"C\n', 4)],
+)
+def test_a_quote_that_is_never_closed_loses_no_row(tmp_path: Path, rest: str, line: int):
+    staged = stage_bytes(tmp_path, HEAD + ROW + "A2,CT,2026-01-05," + rest)
+    assert staged.refusal and f"line {line}: " in staged.refusal
+    assert "quote that is never closed" in staged.refusal
+
+
+def test_rows_between_two_stray_quotes_are_rejected_not_swallowed(tmp_path: Path):
+    text = 'A2,CT,2026-01-05,6,"Dr B\nA3,CT,2026-01-05,7,C\nA4,CT,2026-01-05,8,"D\n'
+    staged = stage_bytes(tmp_path, HEAD + ROW + text + ROW.replace("A1", "A5"))
+    assert rows(staged)["accession_number"].to_list() == ["A1", "A5"]
+    assert (staged.rejected["line"].item(), staged.rejected["rules"][0].to_list()) == (3, ["quote"])
+    assert "2 lines further: 'A2,CT,2026-01-05,6,\"Dr B'" in reason(staged)
+
+
 def test_ragged_rows(tmp_path: Path):
     text = HEAD + "A1,CT,2026-01-05\n" + "A2,CT,2026-01-05,5,B,surplus\n" + ROW.replace("A1", "A3")
     staged = stage_bytes(tmp_path, text)
@@ -73,11 +91,31 @@ def test_mixed_encodings_are_named(tmp_path: Path):
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 def test_packed_files(tmp_path: Path, suffix: str):
-    text = (HEAD + ROW).encode()
-    packed = gzip.compress(text) if suffix == ".gz" else pa.compress(text, "zstd", asbytes=True)
+    def pack(text: str) -> bytes:
+        data = text.encode()
+        return gzip.compress(data) if suffix == ".gz" else pa.compress(data, "zstd", asbytes=True)
+
+    packed = pack(HEAD + ROW)
     assert only(stage_bytes(tmp_path, packed, f"log.csv{suffix}"))["accession_number"] == "A1"
+    line = json.dumps({"accession_number": "A2", "modality": "CT", "performed_on": "2026-01-05"})
+    found = stage_bytes(tmp_path, pack(line), f"log.ndjson{suffix}")
+    assert only(found)["accession_number"] == "A2"
+    assert (found.source.name, found.source.bytes) == (f"log.ndjson{suffix}", len(pack(line)))
     broken = stage_bytes(tmp_path, packed[:-9], f"cut.csv{suffix}")
     assert broken.refusal and "cannot be unpacked" in broken.refusal
+
+
+def test_figures_beyond_any_real_one_are_rejected(tmp_path: Path):
+    head = "accession_number,modality,performed_on,kap_gycm2,duration_min\n"
+    text = "A1,XA,2026-01-05,1e308,5\nA2,XA,2026-01-05,3,2e9\nA3,XA,2026-01-05,nan,5\n"
+    staged = stage_bytes(tmp_path, head + text + "A4,XA,2026-01-05,3,5\n")
+    assert only(staged)["accession_number"] == "A4"
+    assert staged.rejected["rules"].to_list() == [
+        ["kap_gycm2.max"],
+        ["duration_min.max"],
+        ["kap_gycm2.type"],
+    ]
+    assert "'1e308': correct the value" in staged.rejected["reasons"][0][0]
 
 
 REFUSED = {
@@ -292,11 +330,11 @@ def test_a_plain_figure_of_a_stated_index_fills_the_column_of_that_index_alone(t
         "XA,2026-01-05,14,air_kerma,15,,",
         "XA,2026-01-05,16,ctdi_vol,,,",
         "CT,2026-01-05,17,,,,",
-        "CT,2026-01-05,1e308,ctdi_vol,,,",
+        "CT,2026-01-05,1e6,ctdi_vol,,,",
     )
     frame = rows(staged)
     assert frame["air_kerma_mgy"].to_list() == [None, None, 14, 15, None, None, None]
-    assert frame["ctdi_vol_mgy"].to_list() == [12, None, None, None, None, None, 1e308]
+    assert frame["ctdi_vol_mgy"].to_list() == [12, None, None, None, None, None, 1e6]
     assert frame["ssde_mgy"].to_list() == [None, 13, None, None, None, None, None]
     assert frame["flags"][6].to_list() == ["ctdi_vol_window"], "windows hold for it too"
 
