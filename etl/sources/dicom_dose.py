@@ -13,6 +13,7 @@ from etl.sources.dicom_items import (
     DamagedError,
     Item,
     Notes,
+    below,
     children,
     code_at,
     concept,
@@ -44,6 +45,8 @@ KVP, TUBE_CURRENT = ("113733", DCM), ("113734", DCM)
 REFERENCE_POINT = ("113780", DCM)
 ACCUMULATED, EVENT = ("113702", DCM), ("113706", DCM)
 CT_ACCUMULATED, CT_ACQUISITION = ("113811", DCM), ("113819", DCM)
+_PAIRS = ((ACCUMULATED, EVENT), (CT_ACCUMULATED, CT_ACQUISITION))
+_CARRIERS = tuple(kind for pair in _PAIRS for kind in pair)
 IRRADIATION_START, IRRADIATION_END = ("113809", DCM), ("113810", DCM)
 DOSE_ALERT, DOSE_NOTIFICATION = ("113900", DCM), ("113908", DCM)
 #: Siemens Arcadis: its own scheme, totals only.
@@ -80,16 +83,32 @@ class Dose:
     notes: Notes = field(default_factory=Notes)
 
 
-def read_ct(root: list[Item], zone: str) -> Dose:
+#: Containers of a report that carry doses, by code.
+Parts = dict[Code, list[Dataset]]
+
+
+def parts_of(root: list[Item]) -> Parts:
+    """Return the containers that carry doses, wherever they hang: some makers nest them."""
+    found = {kind: _named(root, kind) for kind in _CARRIERS}
+    if any(found[total] and found[event] for total, event in _PAIRS):
+        return found
+    for top in root:
+        for item in below(top.data):
+            if item.code in found:
+                found[item.code].append(item.data)
+    return found
+
+
+def read_ct(parts: Parts, zone: str) -> Dose:
     """Read a CT dose report."""
     dose = Dose()
     total: list[float] = []
     stated: list[float] = []
-    for part in _named(root, CT_ACCUMULATED):
+    for part in parts[CT_ACCUMULATED]:
         found = gather(part)
         total += _quantities(found, DLP_TOTAL, "mGy·cm", "dlp_mgycm", dose.notes)
         stated += [value for item in found.get(CT_EVENTS, []) for value in numbers(item)]
-    _events(root, CT_ACQUISITION, dose, zone)
+    _events(parts[CT_ACQUISITION], dose, zone)
     in_scans = [e for e in dose.events if e["event_type"] != LOCALISER]
     highest = max(
         (e for e in in_scans if e["ctdi_vol_mgy"] is not None),
@@ -111,11 +130,11 @@ def read_ct(root: list[Item], zone: str) -> Dose:
     return dose
 
 
-def read_projection(root: list[Item], zone: str) -> Dose:
+def read_projection(parts: Parts, zone: str) -> Dose:
     """Read a fluoroscopy dose report: planes add up in KAP and time, not in air kerma."""
     dose = Dose()
     planes: dict[str, dict[str, float]] = {}
-    for part in _named(root, ACCUMULATED):
+    for part in parts[ACCUMULATED]:
         found = gather(part)
         plane = _plane(found)
         into = planes.setdefault(plane or "unknown", {})
@@ -129,7 +148,7 @@ def read_projection(root: list[Item], zone: str) -> Dose:
         point = found.get(REFERENCE_POINT)
         if point and (told := said(point[0])):
             dose.details["reference_point"] = told
-    _events(root, EVENT, dose, zone)
+    _events(parts[EVENT], dose, zone)
     for event in dose.events:
         event.pop("ssde_mgy")
     by_plane = list(planes.values())
@@ -205,11 +224,11 @@ def _plane(found: dict[Code, list[Dataset]]) -> str | None:
     return _PLANES.get(concept(items[0]) or ("", "")) if items else None
 
 
-def _events(root: list[Item], kind: Code, dose: Dose, zone: str) -> None:
+def _events(parts: list[Dataset], dose: Dose, zone: str) -> None:
     """Read the events; one that cannot be read is noted and does not lose the others."""
     seen: dict[str, int] = {}
     lost: list[str] = []
-    for place, part in enumerate(_named(root, kind), 1):
+    for place, part in enumerate(parts, 1):
         try:
             event = _event(gather(part), dose, place, zone)
         except DamagedError as error:

@@ -94,10 +94,11 @@ def read(source: SourceFile, settings: Settings) -> Report:
     root = children(data)
     if not root:
         raise RefusalError("is a dose report without content, or cut short: send it again")
-    if _is_ct(data, root):
-        return _report(source, data, root, "CT", dose.read_ct(root, settings.time_zone), settings)
-    _refuse_mammography(root)
-    found = dose.read_projection(root, settings.time_zone)
+    parts = dose.parts_of(root)
+    if _is_ct(data, root, parts):
+        return _report(source, data, root, "CT", dose.read_ct(parts, settings.time_zone), settings)
+    _refuse_mammography(root, parts)
+    found = dose.read_projection(parts, settings.time_zone)
     _refuse_radiography(data, root, found, settings)
     return _report(source, data, root, "fluoroscopy", found, settings)
 
@@ -147,22 +148,22 @@ def _template(data: Dataset) -> str:
     return text(named[0], 0x0040DB00) if named else ""
 
 
-def _is_ct(data: Dataset, root: list[Item]) -> bool:
-    """Say whether a report is of CT: by its template, else by what it reports, else its parts."""
+def _is_ct(data: Dataset, root: list[Item], parts: dose.Parts) -> bool:
+    """Say whether a report is of CT: by what it holds, else its template, else what it reports."""
+    ct = bool(parts[dose.CT_ACCUMULATED] or parts[dose.CT_ACQUISITION])
+    projection = bool(parts[dose.ACCUMULATED] or parts[dose.EVENT])
+    if not ct and not projection:
+        raise RefusalError("is a dose report without a total or an event: send it again")
+    if ct != projection:
+        return ct
     template = _template(data)
-    if template in ("10011", "10001"):
-        return template == "10011"
-    reported = dose.procedure_reported(root)
-    if reported in _CT:
-        return True
-    return any(item.code in (dose.CT_ACCUMULATED, dose.CT_ACQUISITION) for item in root)
+    return template == "10011" or (template != "10001" and dose.procedure_reported(root) in _CT)
 
 
-def _refuse_mammography(root: list[Item]) -> None:
+def _refuse_mammography(root: list[Item], parts: dose.Parts) -> None:
     """Refuse reports of mammography."""
-    accumulated = [item.data for item in root if item.code == dose.ACCUMULATED]
     glandular = any(
-        item.code == dose.GLANDULAR_DOSE for part in accumulated for item in below(part)
+        item.code == dose.GLANDULAR_DOSE for part in parts[dose.ACCUMULATED] for item in below(part)
     )
     if glandular or dose.procedure_reported(root) in _MAMMOGRAPHY:
         raise RefusalError("is a mammography report: only CT and fluoroscopy are read; remove it")

@@ -259,6 +259,43 @@ def test_without_template_the_reported_procedure_decides(tmp_path: Path) -> None
     assert load(made.tomography(template=None), tmp_path, "ct")["modality"] == "CT"
 
 
+def test_a_wrong_template_loses_no_dose(tmp_path: Path) -> None:
+    """What a report holds goes before the template that it names."""
+    fluoro = load(made.projection(template="10011"), tmp_path)
+    assert (fluoro["modality"], fluoro["kap_gycm2"]) == ("fluoroscopy", 2.4)
+    ct = load(made.tomography(template="10001"), tmp_path, "ct")
+    assert (ct["modality"], ct["dlp_mgycm"]) == ("CT", 340.0)
+
+
+def test_doses_are_found_wherever_their_containers_hang(tmp_path: Path) -> None:
+    """Some makers hang the events below the totals, or all of it below a section of their own."""
+    plane = made.plane()
+    plane.ContentSequence += [made.exposure(1), made.exposure(2)]
+    within = made.read(made.save(made.projection([plane]), tmp_path / "within"), tmp_path)
+    assert within.reports["kap_gycm2"].item() == 2.4
+    assert within.events["kap_gycm2"].to_list() == [1.2, 1.2]
+    totals = made.item("CONTAINER", "113811", [made.num("113813", "340", "mGy.cm")])
+    section = made.item("CONTAINER", made.code("1", "99ACME"), [totals, made.scan(1), made.scan(2)])
+    below = made.read(
+        made.save(made.report([section], template=None), tmp_path / "below"), tmp_path
+    )
+    found = below.reports.row(0, named=True)
+    assert (found["modality"], found["dlp_mgycm"], found["ctdi_vol_mgy"]) == ("CT", 340.0, 8.5)
+    assert below.events.height == 2
+
+
+def test_a_report_without_any_dose_container_is_refused(tmp_path: Path) -> None:
+    data = made.report([made.words("121106", "no exposure")], template="10001")
+    staged = made.read(made.save(data, tmp_path / "none"), tmp_path)
+    assert "without a total or an event" in (staged.refusal or "")
+
+
+def test_a_figure_beyond_any_real_one_costs_that_value_only(tmp_path: Path) -> None:
+    row = load(made.projection([made.plane(kap="1e300"), made.exposure(1)]), tmp_path)
+    assert (row["kap_gycm2"], row["air_kerma_mgy"]) == (None, 11.7)
+    assert "value_unreadable" in row["flags"]
+
+
 @pytest.mark.parametrize("sop_class", [made.ENHANCED_SR, "1.2.840.10008.5.1.4.1.1.88.33"])
 def test_other_classes_that_carry_a_dose_report(tmp_path: Path, sop_class: str) -> None:
     assert load(made.tomography(sop_class=sop_class), tmp_path)["dlp_mgycm"] == 340
