@@ -55,14 +55,19 @@ class Rule:
     valid_from: date = date.min
     valid_to: date | None = None
 
+    def holds(self) -> pl.Expr:
+        """Select the cases of the days on which this rule holds."""
+        day = pl.col("performed_on")
+        begun = day >= self.valid_from
+        return begun if self.valid_to is None else begun & (day < self.valid_to)
+
     def scope(self) -> pl.Expr:
-        """Select the cases that this rule judges: scope, day, and a usable positive value."""
-        tests = [
-            pl.col("performed_on") >= self.valid_from,
-            pl.col(self.quantity).is_finite() & (pl.col(self.quantity) > 0),
-        ]
-        if self.valid_to is not None:
-            tests.append(pl.col("performed_on") < self.valid_to)
+        """Select the cases that this rule judges: kind of case, day, a usable positive value."""
+        return self.holds() & self.covers()
+
+    def covers(self) -> pl.Expr:
+        """Select the cases of this rule's kind with a usable positive value, on any day."""
+        tests = [pl.col(self.quantity).is_finite() & (pl.col(self.quantity) > 0)]
         for column in ("modality", "procedure_code", "room"):
             if getattr(self, column) is not None:
                 tests.append(pl.col(column) == getattr(self, column))

@@ -100,7 +100,7 @@ def listing(folder: str) -> None:
     snapshot = current_snapshot(chosen.snapshots)
     assert snapshot is not None
     many = query("alerts_cases", snapshot, Scope()).filter("counts").head(LISTED)
-    enter(chosen, _as_alerts(many), pl.Series([], dtype=pl.String), [], [], "made")
+    enter(chosen, _as_alerts(many), [], [], "made")
     times, total = [], 0
     for first in range(0, LISTED, LISTED // 20):
         begin = time.perf_counter()

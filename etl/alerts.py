@@ -18,7 +18,7 @@ from warehouse.connect import current_snapshot
 from warehouse.procedures import lineage
 from warehouse.queries import Scope, run
 from warehouse.reference import reference_levels, trigger_levels
-from warehouse.review_alerts import enter, unjudged
+from warehouse.review_alerts import Judged, enter, unjudged
 from warehouse.review_rules import fingerprint, versions
 from warehouse.reviews import case_key_expr
 from warehouse.settings import Settings
@@ -59,9 +59,23 @@ def find(settings: Settings, snapshot: Path | None = None) -> AlertResult:
     judged = mine.filter("counts")["procedure_id"]
     found = find_alerts(cases, rules, references(rules), judged)
     known = described(found, cases, periods)
-    keys = mine.select(case_key_expr())["case_key"]
-    entered = enter(settings, known, keys, sorted({r.rule_id for r in rules}), waiting, mark)
+    entered = enter(settings, known, judged_by(rows, mine, rules), waiting, mark)
     return AlertResult(judged.len(), **asdict(entered), seconds=time.perf_counter() - clock)
+
+
+def judged_by(rows: pl.DataFrame, mine: pl.DataFrame, rules: list[Rule]) -> list[Judged]:
+    """Say which cases which rules judged: sums judge all cases of the patients concerned."""
+    patients = mine.select("patient_key").drop_nulls().unique()
+    theirs = rows.join(patients, on="patient_key", how="semi")
+    groups = (
+        (mine, [rule for rule in rules if rule.kind != "patient_sum"]),
+        (pl.concat([mine, theirs]).unique("procedure_id"),
+         [rule for rule in rules if rule.kind == "patient_sum"]),
+    )  # fmt: skip
+    return [
+        Judged(cases.select(case_key_expr())["case_key"], sorted({rule.rule_id for rule in by}))
+        for cases, by in groups
+    ]
 
 
 def references(rules: list[Rule]) -> pl.DataFrame | None:

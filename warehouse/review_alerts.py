@@ -29,6 +29,20 @@ SAME = 1e-9
 
 
 @dataclass(frozen=True)
+class Judged:
+    """Cases (by key) and the rules that judged them."""
+
+    cases: pl.Series
+    rules: Sequence[str]
+
+    def holds(self) -> pl.Expr:
+        """Select the alerts of these cases and rules."""
+        return pl.col("case_key").is_in(self.cases.implode()) & pl.col("rule_id").is_in(
+            list(self.rules)
+        )
+
+
+@dataclass(frozen=True)
 class Entered:
     """What entering a judgement changed."""
 
@@ -47,15 +61,14 @@ def unjudged(settings: Settings, runs: Iterable[str], rules: str) -> set[str]:
 def enter(
     settings: Settings,
     found: pl.DataFrame,
-    judged_keys: pl.Series,
-    active_rules: Sequence[str],
+    judged: Sequence[Judged],
     runs: Iterable[str],
     rules: str,
 ) -> Entered:
     """Enter a judgement in one step: new alerts once, known ones brought up to date.
 
-    ``found`` has the alert's columns; ``judged_keys`` are the cases that were judged, so that an
-    alert of theirs that is not found again has lapsed (it stays, for a person to close). ``runs``
+    ``found`` has the alert's columns; ``judged`` says which cases which rules judged, so that
+    an alert of theirs that is not found again has lapsed (it stays, for a person to close). ``runs``
     are noted as judged with them: a process that dies before the end leaves no trace, and the next
     one does it all.
     """
@@ -69,7 +82,7 @@ def enter(
         entered = Entered(
             new.height,
             _update(con, again),
-            _lapse(con, known, found, judged_keys, active_rules),
+            _lapse(con, known, found, judged),
         )
         done = set(con.execute(
             sa.select(judged_run.c.run_id).where(judged_run.c.rules == rules)
@@ -219,13 +232,11 @@ def _lapse(
     con: sa.Connection,
     known: pl.DataFrame,
     found: pl.DataFrame,
-    judged_keys: pl.Series,
-    active_rules: Sequence[str],
+    judged: Sequence[Judged],
 ) -> int:
     """Mark alerts that no longer hold since a value or a rule changed; a person closes them."""
     gone = known.filter(
-        pl.col("case_key").is_in(judged_keys.implode()),
-        pl.col("rule_id").is_in(list(active_rules)),
+        pl.any_horizontal(pl.lit(False), *(group.holds() for group in judged)),
         pl.col("lapsed_at").is_null(),
     ).join(found, on=KEY, how="anti")
     if gone.is_empty():

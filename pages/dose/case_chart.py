@@ -36,7 +36,7 @@ def distribution_chart(
     size = None if row.get("all_sizes") else row["size_band"]
     bins = data.query(
         "outliers_distribution", None, dose_index=name, modality=row["modality"],
-        procedure_key=row["procedure_key"], size_band=size,
+        procedure_key=row["procedure_key"], size_band=size, child=row["child"],
         bins_per_decade=BINS_PER_DECADE, from_date=row.get("baseline_from"),
         to_date=row.get("baseline_to"),
     )  # fmt: skip

@@ -14,6 +14,7 @@ from analytics.outliers import (
     GROUP,
     SCORED,
     Rule,
+    child,
     field_areas,
     machine_field_areas,
     months_of,
@@ -327,7 +328,8 @@ def test_false_alarms_on_clean_cases_stay_under_100_in_10_000(per_year: int, sd:
                 if shipped.quantity not in (KAP, "air_kerma_mgy"):
                     continue
                 own = own_distribution(clean_cases, shipped.quantity, months_of(clean_cases))
-                judged = with_month(clean_cases).join(own, on=[*GROUP, "month"]).height
+                whose = with_month(clean_cases.with_columns(child()))
+                judged = whose.join(own, on=[*GROUP, "month"]).height
                 found = own_distribution_exceedances(clean_cases, own, shipped)
             case "trigger":
                 judged, found = clean_cases.height, trigger_exceedances(clean_cases, shipped)
@@ -361,3 +363,42 @@ def test_planted_outliers_are_found() -> None:
     found = own_distribution_exceedances(with_outliers, own, rule("robust_limit", 3.5))
     assert set(planted.tolist()) <= set(found["procedure_id"])
     assert found.height < 60
+
+
+def test_children_and_adults_never_share_a_distribution() -> None:
+    """Children without a weight are not judged by adults whose size is unknown, nor the reverse."""
+    adults = cases(30, performed_on=date(2025, 3, 1), size_band="size unknown", **{KAP: 8.0})
+    few = cases(19, performed_on=date(2025, 3, 1), size_band="child 5–15 kg", age_years=2.0)
+    own = own_distribution(pl.concat([adults, few]), KAP, [date(2025, 6, 1)])
+    assert own.select("size_band", "child", "n").rows() == [("size unknown", False, 30)]
+    more = cases(6, performed_on=date(2025, 3, 1), size_band="size unknown", age_years=9.0)
+    own = own_distribution(pl.concat([adults, few, more]), KAP, [date(2025, 6, 1)])
+    judged = cases(2, size_band="size unknown", age_years=[9.0, 40.0], **{KAP: [7.0, 7.0]})
+    found = own_distribution_exceedances(judged, own, rule("robust_limit", 3.0))
+    assert found.select("procedure_id", "n_basis").rows() == [(0, 25)]
+    assert ALL_SIZES in found["basis"][0]
+
+
+def test_a_child_is_never_held_against_an_adult_level() -> None:
+    levels = pl.DataFrame(
+        {
+            "modality": ["fluoroscopy"] * 2, "procedure_code": ["TFESI_L"] * 2,
+            "dose_index": [KAP] * 2, "size_band": [None, "child 5–15 kg"], "value": [3.0, 1.0],
+        }
+    )  # fmt: skip
+    bands = ["child 15–30 kg", "size unknown", "child 5–15 kg", "size unknown"]
+    judged = cases(4, size_band=bands, age_years=[8.0, 8.0, 2.0, 40.0], **{KAP: 9.0})
+    found = reference_exceedances(judged, levels, rule("reference_multiple", 2.0))
+    assert found.select("procedure_id", "limit").rows() == [(2, 2.0), (3, 6.0)]
+
+
+def test_a_sum_counts_what_came_before_the_rule() -> None:
+    """A rule of June judges June's cases, by all doses of the six months before them."""
+    kerma = DoseIndex.AIR_KERMA.column
+    days_of = [date(2025, 2, 1), date(2025, 4, 1), date(2025, 7, 1)]
+    visits = cases(3, patient_key="a", performed_on=days_of, **{kerma: 2600.0})
+    summed = rule(
+        "patient_sum", 5000.0, quantity=kerma, window_months=6, valid_from=date(2025, 6, 1)
+    )
+    found = patient_sum_exceedances(visits, summed)
+    assert found.select("procedure_id", "value", "n_basis").rows() == [(2, 7800.0, 3)]

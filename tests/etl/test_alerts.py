@@ -149,6 +149,28 @@ def test_a_corrected_dose_lapses_its_alert_and_keeps_the_review(loaded: Path) ->
     assert mine.filter(pl.col("rule_id") == "KAR_SRDL")["lapsed_at"].is_not_null().all()
 
 
+def test_a_corrected_case_lapses_the_sum_of_a_later_one(tmp_path: Path) -> None:
+    """3 Gy in June and 2.5 Gy in November are a sum; June was 0.3 Gy, so November's is none."""
+    columns = COLUMNS + ",patient_id\n"
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    june, november = case(1, 3000.0, "2026-06-02"), case(2, 2500.0)
+    (inbox / "a.csv").write_text(f"{columns}{june},P7\n{november},P7\n", "utf-8")
+    refresh(tmp_path)
+
+    def lapsed() -> list[bool]:
+        rows = reviews.reviews_of(settings_of(tmp_path), key("A2"))
+        mine = reviews.alerts_of(settings_of(tmp_path), [r.review_id for r in rows])
+        summed = mine.filter(pl.col("rule_id") == "KAR_6MO")
+        return summed["lapsed_at"].is_not_null().to_list()
+
+    assert lapsed() == [False]
+    corrected = case(1, 300.0, "2026-06-02")
+    (inbox / "b.csv").write_text(f"{columns}{corrected},P7\n", "utf-8")
+    refresh(tmp_path)
+    assert lapsed() == [True]
+
+
 def key(accession: str) -> str:
     return reviews.case_key("Nord", accession, date(2026, 11, 2), None, None, "fluoroscopy")
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from tests.warehouse.postgres import postgres_address
 from warehouse import review_alerts, review_tables, reviews
-from warehouse.review_alerts import Asked, cases_page, counts, enter, unjudged
+from warehouse.review_alerts import Asked, Judged, cases_page, counts, enter, unjudged
 from warehouse.review_form import ReviewForm
 from warehouse.review_tables import NewerReviewsError, ReviewsUnreachableError, metadata
 from warehouse.reviews import (
@@ -75,7 +75,7 @@ def found(*cases: str, rule: str = "KAR_SRDL", **more: Any) -> pl.DataFrame:
 def judged(store: Settings, alerts: pl.DataFrame, *more: str, run: str = "R1") -> Any:
     keys = pl.concat([alerts["case_key"], pl.Series("case_key", list(more), pl.String)])
     rules = ["KAR_SRDL", "KAP_SRDL"]
-    return enter(store, alerts, keys, rules, [run], "rules-1")
+    return enter(store, alerts, [Judged(keys, rules)], [run], "rules-1")
 
 
 def key(case: str) -> str:

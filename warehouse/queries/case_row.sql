@@ -4,6 +4,7 @@ select
     p.* exclude (patient_key, row_hash),
     p.patient_key is not null as has_patient,
     size_band(age_years, weight_kg, bmi) as size_band,
+    coalesce(age_years < 16, false) as child,
     coalesce(procedure_code, procedure_name, '') as procedure_key,
     f.path as source_path,
     f.arrived_at at time zone 'UTC' as file_arrived_at

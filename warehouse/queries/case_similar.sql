@@ -4,7 +4,8 @@
 with this as (
     select
         modality, coalesce(procedure_code, procedure_name, '') as procedure_key,
-        size_band(age_years, weight_kg, bmi) as size_band, performed_on, n_levels, bmi, age_years
+        size_band(age_years, weight_kg, bmi) as size_band, performed_on, n_levels, bmi, age_years,
+        coalesce(age_years < 16, false) as child
     from procedure
     where procedure_id = $procedure_id::bigint
         and ($scope_sites::varchar[] is null or list_contains($scope_sites::varchar[], site))
@@ -18,6 +19,7 @@ from procedure p, this
 where p.procedure_id <> $procedure_id::bigint and not p.is_test and p.status = 'completed'
     and p.modality = this.modality
     and coalesce(p.procedure_code, p.procedure_name, '') = this.procedure_key
+    and coalesce(p.age_years < 16, false) = this.child
     and size_band(p.age_years, p.weight_kg, p.bmi) = this.size_band
     and p.performed_on between this.performed_on - interval 12 month
         and this.performed_on + interval 12 month

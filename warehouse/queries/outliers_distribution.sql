@@ -1,6 +1,6 @@
 -- How a dose index is distributed among comparable cases. Grain: bin of equal width on the log10
 -- scale. Parameters: scope; from_date and to_date; dose_index, modality, procedure_key, size_band
--- (null: all sizes); bins_per_decade. low and high are the bin's bounds; n_all, median, p75 and p95 stand on each row.
+-- (null: all sizes of children or of adults, as child says); bins_per_decade. low and high are the bin's bounds; n_all, median, p75 and p95 stand on each row.
 with chosen as not materialized (
     select
 -- include: dose_value
@@ -9,6 +9,7 @@ with chosen as not materialized (
     from procedure
     where not is_test and status = 'completed' and modality = $modality::varchar
         and coalesce(procedure_code, procedure_name, '') = $procedure_key::varchar
+        and coalesce(age_years < 16, false) = $child::boolean
         and ($scope_sites::varchar[] is null or list_contains($scope_sites::varchar[], site))
         and ($from_date::date is null or performed_on >= $from_date::date)
         and ($to_date::date is null or performed_on <= $to_date::date)
