@@ -67,9 +67,9 @@ def enter(
 ) -> Entered:
     """Enter a judgement in one step: new alerts once, known ones brought up to date.
 
-    ``found`` has the alert's columns; ``judged`` says which cases which rules judged, so that
-    an alert of theirs that is not found again has lapsed (it stays, for a person to close). ``runs``
-    are noted as judged with them: a process that dies before the end leaves no trace, and the next
+    ``found`` has the alert's columns; ``judged`` says which cases which rules judged, so that an
+    alert of theirs that is not found again has lapsed (it stays, for a person to close). ``runs``
+    are noted as judged with them: a process that dies before the end leaves no trace, the next
     one does it all.
     """
     with writing(settings) as con:
