@@ -1,6 +1,8 @@
 """One message after a run that somebody should look at; off unless addresses are set."""
 
 from etl.ledger import RunResult
+from warehouse.alert_messages import Untold, told, untold
+from warehouse.review_tables import ReviewsUnreachableError
 from warehouse.settings import Settings
 
 TITLE = "Kerma: nightly refresh"
@@ -31,21 +33,41 @@ def message(run: RunResult, new_alerts: int) -> str | None:
     return "\n".join([*told, f"Run {run.run_id}; see Data health or `python -m etl status`."])
 
 
-def notify(settings: Settings, run: RunResult, new_alerts: int) -> str | None:
-    """Send the message to every address set; return what went wrong, without the addresses."""
-    text = message(run, new_alerts)
-    if text is None or not settings.notify_urls or run.dry_run:
+def notify(settings: Settings, run: RunResult) -> str | None:
+    """Send the message to every address set; return what went wrong, without the addresses.
+
+    Each address is told of the alerts that are news to it: what could not be delivered is told by
+    the next run, what was delivered is not told again.
+    """
+    if not settings.notify_urls or run.dry_run:
         return None
     import apprise
 
-    sender = apprise.Apprise()
-    wrong = [
-        position
-        for position, url in enumerate(settings.notify_urls, start=1)
-        if not sender.add(url.get_secret_value())
-    ]
+    wrong, undelivered = [], []
+    for position, url in enumerate(settings.notify_urls, start=1):
+        address = url.get_secret_value()
+        news = _news(settings, run, address)
+        text = message(run, news.n)
+        if text is None:
+            continue
+        sender = apprise.Apprise()
+        if not sender.add(address):
+            wrong.append(str(position))
+        elif not sender.notify(body=text, title=TITLE):
+            undelivered.append(str(position))
+        elif news.n:
+            told(settings, address, news.newest)
     if wrong:
-        return f"notify_urls: address {', '.join(map(str, wrong))} is not understood"
-    if not sender.notify(body=text, title=TITLE):
-        return "the message about this run could not be delivered to every address"
+        return f"notify_urls: address {', '.join(wrong)} is not understood"
+    if undelivered:
+        return f"the message could not be delivered to address {', '.join(undelivered)}"
     return None
+
+
+def _news(settings: Settings, run: RunResult, address: str) -> Untold:
+    """Return the alerts to tell; where the reviews cannot be read, the run tells that instead."""
+    try:
+        return untold(settings, address)
+    except ReviewsUnreachableError as error:
+        run.alerts_failure = run.alerts_failure or str(error)
+        return Untold(0, 0)

@@ -131,9 +131,8 @@ class _Run:
 
     def notify(self) -> None:
         """Send the message about this run; what hinders it is logged and changes nothing."""
-        new = self.result.alerts["new"] if self.result.alerts else 0
         try:
-            problem = notify(self.settings, self.result, new)
+            problem = notify(self.settings, self.result)
         except Exception as error:
             self.log.error(error)
             problem = f"the message about this run was not sent: {type(error).__name__}"

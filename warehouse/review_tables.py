@@ -170,6 +170,15 @@ judged_run = Table(
     _at("judged_at"),
 )  # fmt: skip
 
+# one row per address that messages go to: the newest alert that it was told of
+alert_told = Table(
+    "alert_told",
+    metadata,
+    Column("address", sa.Text, primary_key=True),  # hash of the address without its password
+    Column("alert_id", sa.Integer, nullable=False),
+    _at("told_at"),
+)
+
 
 # one row per change of protocol or equipment that a person recorded; a mistaken one is withdrawn
 protocol_change = Table(
@@ -230,11 +239,16 @@ def _confirmed_names(con: sa.Connection) -> None:
     metadata.create_all(con, tables=[confirmed_name])
 
 
+def _messages(con: sa.Connection) -> None:
+    metadata.create_all(con, tables=[alert_told])
+
+
 #: Schema version → what leads to it from the one before.
 MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {
     1: _first,
     2: _own_levels_and_changes,
     3: _confirmed_names,
+    4: _messages,
 }
 
 

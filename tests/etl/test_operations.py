@@ -15,6 +15,7 @@ from etl.notify import message, notify
 from etl.refresh import Asked, refresh
 from etl.rollback import RollbackError, choices, rollback
 from etl.status import judged, status
+from warehouse import alert_messages
 from warehouse.connect import current_snapshot
 from warehouse.queries import Scope, run
 from warehouse.settings import Settings
@@ -162,14 +163,17 @@ def test_status_says_its_health(two_nights: Settings) -> None:
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Keeps what is posted to it."""
+    """Keeps what is posted to it; what is posted to ``/busy`` first gets an error."""
 
     bodies: list[str]
+    busy: list[str]
 
     def do_POST(self) -> None:
         length = int(self.headers["Content-Length"])
-        self.bodies.append(self.rfile.read(length).decode())
-        self.send_response(200)
+        body = self.rfile.read(length).decode()
+        refused = self.path == "/busy" and not self.busy
+        (self.busy if refused else self.bodies).append(body)
+        self.send_response(503 if refused else 200)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -179,7 +183,7 @@ class Receiver(BaseHTTPRequestHandler):
 @pytest.fixture
 def webhook() -> tuple[str, list[str]]:
     bodies: list[str] = []
-    handler = type("Kept", (Receiver,), {"bodies": bodies})
+    handler = type("Kept", (Receiver,), {"bodies": bodies, "busy": []})
     server = HTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"json://127.0.0.1:{server.server_port}", bodies  # pyright: ignore[reportReturnType]
@@ -211,7 +215,33 @@ def test_an_address_that_does_not_answer_stops_nothing(tmp_path: Path) -> None:
     settings = here(tmp_path / "data", notify_urls=("json://127.0.0.1:9",))
     result = load(settings, "a.csv", "north,A1,fluoroscopy,2026-01-05,P1,much")
     assert result.failure is None
-    assert any("could not be delivered" in warning for warning in result.warnings)
+    assert any("not be delivered to address 1" in warning for warning in result.warnings)
+
+
+def test_an_alert_is_told_once_and_again_only_where_it_did_not_arrive(
+    tmp_path: Path, webhook: tuple[str, list[str]]
+) -> None:
+    """Two addresses; one answers with an error on the first night."""
+    url, bodies = webhook
+    settings = here(tmp_path / "data", notify_urls=(f"{url}/busy", url))
+
+    def night(name: str, kap: float) -> list[str]:
+        bodies.clear()
+        load(settings, f"{name}.csv", f"north,{name},fluoroscopy,2026-01-05,P{name},{kap}")
+        return [json.loads(body)["message"].partition(" wait")[0] for body in bodies]
+
+    assert night("A1", 700) == ["1 new dose alerts"], "only one of the two got it"
+    assert night("A2", 2) == ["1 new dose alerts"], "the other gets it now, the first nothing"
+    assert night("A3", 2) == []
+    assert night("A4", 800) == ["1 new dose alerts"] * 2
+
+
+def test_a_new_password_is_no_new_address() -> None:
+    one, other, third = (
+        f"mailtos://rso:{word}@mail.example.org?to={who}@example.org"
+        for word, who in (("old", "rso"), ("new", "rso"), ("new", "manager"))
+    )
+    assert alert_messages._name(one) == alert_messages._name(other) != alert_messages._name(third)
 
 
 def test_the_message_names_alerts_and_failures() -> None:
@@ -222,4 +252,4 @@ def test_the_message_names_alerts_and_failures() -> None:
     assert "1 files were refused" in (message(run_, 0) or "")
     run_.fail("RuntimeError: x")
     assert "former data stay in service" in (message(run_, 0) or "")
-    assert notify(Settings(), run_, 0) is None, "off by default"
+    assert notify(Settings(), run_) is None, "off by default"
