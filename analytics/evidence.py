@@ -4,12 +4,14 @@ Nothing is pooled in silence: every row comes back, pooled or with its reason; t
 not pooled twice unless asked for. Rows are those of ``analytics.evidence_rows``.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from analytics.evidence_counts import pool_rare, pool_shares, why_none
 from analytics.evidence_rows import (
-    DOUBTFUL,
     MEASURES,
+    PERCENTAGES,
     RARE_MODELS,
     RARE_SHARE,
     Measure,
@@ -31,7 +33,7 @@ from analytics.meta_analysis import (
 )
 from analytics.meta_heterogeneity import Estimator
 from analytics.meta_moderators import Subgroups, subgroups
-from analytics.meta_rare import RarePooled, mantel_haenszel, peto
+from analytics.meta_rare import RarePooled
 from analytics.results import Estimate, NotComputable
 
 
@@ -54,6 +56,11 @@ class Analysis:
     def studies(self) -> tuple[Study, ...]:
         """Return what was pooled, in the order of the points."""
         return tuple(p.study for p in self.points if p.study is not None)
+
+    @property
+    def repeated(self) -> tuple[str, ...]:
+        """Name the studies whose patients enter the pool more than once."""
+        return () if isinstance(self.pooled, NotComputable) else _named_twice(self.points)
 
     @property
     def summary(self) -> Estimate | None:
@@ -98,7 +105,8 @@ def analyse(
     measure
         What is pooled; rows that cannot give it come back with the reason.
     model
-        τ² estimator of the random-effects model, ``fixed``, or ``MH`` / ``Peto`` for rare events.
+        τ² estimator of the random-effects model, ``fixed``, ``MH`` / ``Peto`` for rare events of
+        two groups, or ``GLMM`` for those of one.
     hartung_knapp
         Interval by t, never narrower than the ordinary one.
     group_by
@@ -116,8 +124,11 @@ def analyse(
     counted = [row for row in rows if row["events_1"] is not None and has_two(row)]
     double_zero = sum(row["events_1"] + row["events_2"] == 0 for row in counted)
     unit = _unit(rows, measure)
-    if model in RARE_MODELS:
-        points, pooled = _rare(points, measure, model)
+    if model in RARE_MODELS or model == "GLMM":
+        pool_counts = pool_shares if model == "GLMM" else pool_rare
+        points, pooled = pool_counts(points, measure, model)
+        if not allow_repeats and (repeated := _named_twice(points)):
+            pooled = _refused(repeated)
         groups = None
     else:
         pooled, groups = _inverse_variance(
@@ -141,14 +152,6 @@ def analyse(
         _is_rare(counted),
         check,
     )
-
-
-def _why_none(points: Sequence[Point]) -> str:
-    """Say why nothing can be pooled."""
-    if not points:
-        return "there is no study"
-    reasons = dict.fromkeys(p.reason for p in points if p.reason)
-    return "no study can be pooled: " + "; ".join(list(reasons)[:3])
 
 
 def _one_unit(
@@ -187,7 +190,7 @@ def _inverse_variance(
     model, hartung_knapp, grouped, allow_repeats = how
     studies = [p.study for p in points if p.study is not None]
     if not studies:
-        return not_computable(_why_none(points)), None
+        return not_computable(why_none(points)), None
     refused = _one_unit(rows, points, measure) or (None if allow_repeats else _repeats(studies))
     pooled = refused or pool(studies, model, hartung_knapp)
     found = subgroups(studies, model, hartung_knapp) if grouped else None
@@ -206,12 +209,20 @@ def _inverse_variance(
 def _repeats(studies: Sequence[Study]) -> NotComputable | None:
     """Refuse to pool the same patients twice."""
     repeated = repeated_studies(studies)
-    if not repeated:
-        return None
+    return _refused(repeated) if repeated else None
+
+
+def _refused(repeated: Sequence[str]) -> NotComputable:
     return not_computable(
         f"the same patients enter more than once ({', '.join(repeated)}): pool one time point and"
         " outcome at a time"
     )
+
+
+def _named_twice(points: Sequence[Point]) -> tuple[str, ...]:
+    """Name the studies of which more than one row is pooled."""
+    times = Counter(str(p.row["study"]) for p in points if p.weight is not None)
+    return tuple(name for name, count in times.items() if count > 1)
 
 
 def _with_weights(
@@ -234,55 +245,6 @@ def _with_weights(
     ]
 
 
-def _rare(
-    points: Sequence[Point], measure: Measure, model: Model
-) -> tuple[list[Point], RarePooled | NotComputable]:
-    """Pool counted events by Mantel–Haenszel or Peto; rows without counts keep their reason."""
-    used = [_countable(p) for p in points]
-    tables = [(p.row["events_1"], p.row["n_1"], p.row["events_2"], p.row["n_2"]) for p in used if p]
-    shown = [_without_counts(p) if u is None else u for p, u in zip(points, used, strict=True)]
-    if not tables:
-        return shown, not_computable("no row gives events of two groups")
-    e1, n1, e2, n2 = (list(column) for column in zip(*tables, strict=True))
-    if measure not in ("OR", "RR", "RD"):
-        return shown, not_computable(f"{model} pools events of two groups")
-    if model == "Peto":
-        if measure != "OR":
-            return shown, not_computable("Peto's method gives an odds ratio; choose it as measure")
-        found = peto(e1, n1, e2, n2)
-    else:
-        found = mantel_haenszel(e1, n1, e2, n2, measure)
-    weights = [_rare_weight(table, measure, model) for table in tables]
-    total = sum(weights)
-    shares = iter(100 * w / total if total else 0.0 for w in weights)
-    return [
-        replace(p, weight=next(shares)) if u is not None else p
-        for p, u in zip(shown, used, strict=True)
-    ], found
-
-
-def _countable(p: Point) -> Point | None:
-    """Return the point if its events can be pooled; a double-zero study stays with its reason."""
-    row = p.row
-    doubtful = row["usable"] != "yes" or str(row["check"]).startswith(DOUBTFUL)
-    if row["events_1"] is None or not has_two(row) or doubtful:
-        return None
-    return p
-
-
-def _without_counts(p: Point) -> Point:
-    return replace(p, study=None, reason=p.reason or "no events are printed, only an effect")
-
-
-def _rare_weight(table: tuple[int, int, int, int], measure: Measure, model: Model) -> float:
-    """Return the weight that the method gives a study, up to a common factor."""
-    a, n1, c, n2 = table
-    n, events = n1 + n2, a + c
-    if model == "Peto":
-        return n1 * n2 * events * (n - events) / (n * n * max(n - 1, 1))
-    return {"RR": c * n1 / n, "OR": (n1 - a) * c / n, "RD": n1 * n2 / n}[measure]
-
-
 def sentence(found: Analysis) -> str:
     """Say the pooled answer as a paper does; a refusal with its reason."""
     if isinstance(found.pooled, NotComputable):
@@ -290,14 +252,13 @@ def sentence(found: Analysis) -> str:
     summary, pooled = found.summary, found.pooled
     if summary is None or summary.low is None or summary.high is None:
         return "No pooled estimate."
-    percent = found.measure in ("PROPORTION", "RD")
+    percent = found.measure in PERCENTAGES
     scale, unit = (100, " %") if percent else (1, f" {found.unit}" if found.unit else "")
     shown = [
         f"{scale * v:.3g}".replace("-", "−") for v in (summary.value, summary.low, summary.high)
     ]
     k, n = pooled.k, pooled.estimate.n
-    twice = isinstance(pooled, Pooled) and bool(pooled.repeated)
-    kind = "results of the same patients" if twice else "study" if k == 1 else "studies"
+    kind = "results of the same patients" if found.repeated else "study" if k == 1 else "studies"
     who = f"{k} {kind}" + (f", {n} patients" if n else "")
     text = f"{who}: {_lower(MEASURES[found.measure])} {shown[0]}{unit}"
     text += f" (95 % CI {shown[1]} to {shown[2]}; {pooled.estimate.method})"

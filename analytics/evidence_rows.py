@@ -20,8 +20,8 @@ from analytics.proportions import normal_quantile, wilson
 from analytics.results import Estimate, NotComputable
 
 Row = Mapping[str, Any]
-Measure = Literal["MD", "SMD", "ROM", "RR", "OR", "RD", "PROPORTION", "MEAN"]
-Model = Literal["REML", "DL", "PM", "fixed", "MH", "Peto"]
+Measure = Literal["MD", "SMD", "ROM", "RR", "OR", "RD", "PROPORTION", "ARCSINE", "MEAN"]
+Model = Literal["REML", "DL", "PM", "fixed", "MH", "Peto", "GLMM"]
 MEASURES: dict[Measure, str] = {
     "MD": "Mean difference",
     "SMD": "Standardised mean difference (Hedges g)",
@@ -30,12 +30,15 @@ MEASURES: dict[Measure, str] = {
     "OR": "Odds ratio",
     "RD": "Risk difference",
     "PROPORTION": "Share",
+    "ARCSINE": "Share, on the arcsine scale",
     "MEAN": "Mean",
 }
 RATIOS = ("ROM", "RR", "OR")
 #: Shown on the axis of means, never pooled with them.
 ORDER_STATISTICS = ("MEDIAN", "PERCENTILE")
-SINGLE = ("PROPORTION", "MEAN")
+SHARES: tuple[Measure, ...] = ("PROPORTION", "ARCSINE")
+PERCENTAGES: tuple[Measure, ...] = (*SHARES, "RD")
+SINGLE: tuple[Measure, ...] = (*SHARES, "MEAN")
 RARE_MODELS = ("MH", "Peto")
 DOUBTFUL = ("PROBLEM", "INCONSISTENT")
 #: Printed intervals are rounded; a little more patients than there were is rounding.
@@ -64,7 +67,7 @@ class Point:
 
 
 def back(value: float, measure: Measure) -> float:
-    """Turn one number of the scale of analysis back: exp of log ratios, logistic of logits."""
+    """Turn one number of the scale of analysis back to what papers print."""
     if measure == "MEAN":
         return value
     return effects.natural_scale(Estimate(value, None, None, 0, ""), measure).value
@@ -89,7 +92,7 @@ def _measures_of(row: Row) -> tuple[Measure, ...]:
         measure = row["measure"]
         return ("MEAN",) if measure in ORDER_STATISTICS else (measure,)
     if row["events_1"] is not None:
-        return ("RR", "OR", "RD") if has_two(row) else ("PROPORTION",)
+        return ("RR", "OR", "RD") if has_two(row) else SHARES
     return ("MD", "SMD", "ROM") if has_two(row) else ("MEAN",)
 
 
@@ -148,7 +151,7 @@ def _printed(row: Row, measure: Measure) -> Effect:
     """Return effect and variance from a printed estimate with its interval."""
     require(row["low"] is not None, "no interval is printed")
     require(row["measure"] not in ORDER_STATISTICS, "a median is not pooled with means")
-    scale = 0.01 if measure in ("PROPORTION", "RD") and row["unit"] in PERCENT else 1.0
+    scale = _scale(row, measure)
     value, low, high = (float(row[name]) * scale for name in ("effect", "low", "high"))
     kind: effects.Measure = "GENERIC" if measure == "MEAN" else measure
     found = effects.from_interval(value, low, high, row["patients"] or 0, kind, row["level"])
@@ -159,6 +162,11 @@ def _printed(row: Row, measure: Measure) -> Effect:
 
 
 PERCENT = ("%", "percentage points", "pp")
+
+
+def _scale(row: Row, measure: Measure) -> float:
+    """Return what turns a printed number into a fraction, or leaves it."""
+    return 0.01 if measure in PERCENTAGES and row["unit"] in PERCENT else 1.0
 
 
 def _enough_patients(low: float, high: float, patients: int, level: float) -> None:
@@ -174,8 +182,9 @@ def _enough_patients(low: float, high: float, patients: int, level: float) -> No
 
 def _of_events(row: Row, measure: Measure) -> Effect:
     cells = row["events_1"], row["n_1"], row["events_2"], row["n_2"]
-    if measure == "PROPORTION":
-        return _or_refuse(effects.logit_proportion(*cells[:2]))
+    if measure in SHARES:
+        share = effects.logit_proportion if measure == "PROPORTION" else effects.arcsine_proportion
+        return _or_refuse(share(*cells[:2]))
     make = {
         "RR": effects.log_risk_ratio,
         "OR": effects.log_odds_ratio,
@@ -217,8 +226,11 @@ def point(row: Row, measure: Measure, group_by: str = "") -> Point:
 
 
 def _interval(row: Row, effect: Effect, measure: Measure) -> tuple[float, float]:
-    """Return a study's own 95 % interval on the natural scale; Wilson's for a share."""
-    if measure == "PROPORTION" and row["events_1"] is not None:
+    """Return a study's own 95 % interval on the natural scale; as printed, Wilson's for a share."""
+    if row["low"] is not None and row["level"] == 0.95:
+        scale = _scale(row, measure)
+        return row["low"] * scale, row["high"] * scale
+    if measure in SHARES and row["events_1"] is not None:
         score = wilson(row["events_1"], row["n_1"])
         if isinstance(score, Estimate) and score.low is not None and score.high is not None:
             return score.low, score.high
@@ -228,7 +240,7 @@ def _interval(row: Row, effect: Effect, measure: Measure) -> tuple[float, float]
 
 def _shown(row: Row, measure: Measure) -> tuple[float | None, float | None, float | None]:
     """Return what the paper prints of a row that cannot be pooled."""
-    scale = 0.01 if measure in ("PROPORTION", "RD") and row["unit"] in PERCENT else 1.0
+    scale = _scale(row, measure)
     if row["effect"] is not None:
         if measure not in _measures_of(row):
             return None, None, None

@@ -1,7 +1,7 @@
 """What one study says: an effect with its variance, from whatever the paper prints.
 
 Order: first group minus second, first over second. Ratios are on the log scale, proportions on the
-logit scale, until ``natural_scale`` turns a pooled result back.
+logit scale or the arcsine of their root, until ``natural_scale`` turns a pooled result back.
 """
 
 import math
@@ -15,7 +15,7 @@ from analytics.guards import LARGEST_VALUE, check_level, computable, count, even
 from analytics.proportions import normal_quantile
 from analytics.results import Estimate
 
-Measure = Literal["MD", "SMD", "ROM", "RR", "OR", "RD", "PROPORTION", "GENERIC"]
+Measure = Literal["MD", "SMD", "ROM", "RR", "OR", "RD", "PROPORTION", "ARCSINE", "GENERIC"]
 RATIOS = ("ROM", "RR", "OR")
 
 
@@ -153,6 +153,17 @@ def logit_proportion(events: float, n: float) -> Effect:
 
 
 @computable
+def arcsine_proportion(events: float, n: float) -> Effect:
+    """Arcsine of the root of one proportion; needs no ½ at 0 and n (R: ``escalc("PAS")``).
+
+    Not Freeman–Tukey's double arcsine, whose way back needs one n for all studies and can mislead
+    (Schwarzer et al. 2019, 10.1002/jrsm.1348).
+    """
+    x, size = events_of(events, n)
+    return Effect(math.asin(math.sqrt(x / size)), 1 / (4 * size), size, "ARCSINE")
+
+
+@computable
 def from_interval(
     value: float, low: float, high: float, n: float, measure: Measure, level: float = 0.95
 ) -> Effect:
@@ -185,10 +196,10 @@ def from_interval(
 
 
 def natural_scale(estimate: Estimate, measure: Measure) -> Estimate:
-    """Turn a pooled log ratio into a ratio, a logit into a proportion; leave others alone."""
-    if measure not in RATIOS and measure != "PROPORTION":
+    """Turn a log ratio into a ratio, a logit or arcsine into a proportion; leave others alone."""
+    if measure not in BACK:
         return estimate
-    back: Callable[[float], float] = _exponential if measure in RATIOS else _logistic
+    back = BACK[measure]
     low, high = (None if bound is None else back(bound) for bound in (estimate.low, estimate.high))
     return replace(estimate, value=back(estimate.value), low=low, high=high)
 
@@ -199,3 +210,14 @@ def _exponential(x: float) -> float:
 
 def _logistic(x: float) -> float:
     return float(special.expit(x))
+
+
+def _sine_squared(x: float) -> float:
+    return math.sin(min(max(x, 0.0), math.pi / 2)) ** 2
+
+
+BACK: dict[str, Callable[[float], float]] = {
+    **dict.fromkeys(RATIOS, _exponential),
+    "PROPORTION": _logistic,
+    "ARCSINE": _sine_squared,
+}

@@ -108,7 +108,7 @@ def meta_regression(
     hartung_knapp: bool = True,
     level: float = 0.95,
 ) -> MetaRegression:
-    """Regress the effects on one covariate (R: ``rma(mods = ~ x, test = "z" | "knha")``).
+    """Regress the effects on one covariate (R: ``rma(mods = ~ x, test = "z" | "adhoc")``).
 
     Studies without the covariate are left out; ``k`` counts those used. Ten studies per covariate
     are the usual minimum, three the arithmetic one.

@@ -68,7 +68,7 @@ def _summarise(
         estimate=Estimate(value, value - half, value + half, n, name, level=level),
         standard_error=error,
         test=TestResult(name, z, 2 * float(special.ndtr(-abs(z))), n),
-        q=q,
+        q=q if df else 0.0,
         q_df=df,
         q_p=float(special.chdtrc(df, q)) if df else 1.0,
     )
@@ -112,11 +112,10 @@ def mantel_haenszel(
     if measure == "RD":
         value, error = risk_difference_parts(t)
         q = _q(t, informative, value, risk_difference)
-        everyone = np.ones(len(t.a), dtype=bool)
-        return replace(
-            _summarise(t, everyone, value, error, q, "Mantel–Haenszel risk difference", level),
-            q_df=max(0, int(informative.sum()) - 1),
+        found = _summarise(
+            t, informative, value, error, q, "Mantel–Haenszel risk difference", level
         )
+        return replace(found, k_informative=len(t.a))
     require(bool(informative.any()), "no study has patients with and without the event")
     parts = log_odds_ratio_parts if measure == "OR" else log_risk_ratio_parts
     value, error = parts(t)

@@ -29,7 +29,12 @@ MODELS: dict[Model, str] = {
     "fixed": "Fixed effect",
     "MH": "Mantel–Haenszel (rare events)",
     "Peto": "Peto odds ratio (rare events)",
+    "GLMM": "Binomial model with random logits (rare events)",
 }
+ALWAYS: tuple[Model, ...] = ("REML", "DL", "PM", "fixed")
+WHERE_COUNTED: dict[Measure, tuple[Model, ...]] = {
+    "RR": ("MH",), "OR": ("MH", "Peto"), "RD": ("MH",), "PROPORTION": ("GLMM",)
+}  # fmt: skip
 GROUPINGS = {
     "": "none",
     "subgroup": "subgroup",
@@ -64,7 +69,7 @@ def choose_analysis(rows: list[Row]) -> Analysis:
         ) or able[0]  # fmt: skip
     with st.expander("Model and subgroups", icon=":material/tune:"):
         left, right = st.columns(2)
-        models = list(MODELS) if measure in ("RR", "OR", "RD") else list(MODELS)[:4]
+        models: list[Model] = [*ALWAYS, *WHERE_COUNTED.get(measure, ())]
         with left:
             model = st.selectbox("Model", models, format_func=MODELS.__getitem__, key="model")
             knapp = st.toggle(

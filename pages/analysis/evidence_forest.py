@@ -11,7 +11,14 @@ import polars as pl
 from streamlit.elements.vega_charts import AltairChart
 
 from analytics.evidence import Analysis
-from analytics.evidence_rows import MEASURES, ORDER_STATISTICS, RATIOS, SINGLE
+from analytics.evidence_rows import (
+    MEASURES,
+    ORDER_STATISTICS,
+    PERCENTAGES,
+    RATIOS,
+    SHARES,
+    SINGLE,
+)
 from analytics.meta_analysis import Pooled
 from analytics.meta_rare import RarePooled
 from pages.analysis.evidence_lines import ALONE, Line
@@ -24,7 +31,7 @@ AXIS_HEIGHT = 70
 NARROW = 640
 SHORT_NAMES = {
     "MD": "MD", "SMD": "SMD", "ROM": "RoM", "RR": "RR", "OR": "OR", "RD": "RD",
-    "PROPORTION": "Share",
+    "PROPORTION": "Share", "ARCSINE": "Share",
 }  # fmt: skip
 BLUE, ORANGE = "#0072B2", "#D55E00"
 
@@ -41,7 +48,7 @@ class Axes:
     def x(self, field: str) -> alt.X:
         """Place by a field of the rows."""
         kind = "log" if self.found.measure in RATIOS else "linear"
-        form = {"PROPORTION": ".0%", "RD": ".0%"}.get(self.found.measure, "~g")
+        form = ".0%" if self.found.measure in PERCENTAGES else "~g"
         return alt.X(
             field, type="quantitative", title=x_title(self.found),
             scale=alt.Scale(type=kind, domain=[self.low, self.high], nice=False, zero=False),
@@ -149,7 +156,7 @@ def _domain(found: Analysis, drawn: Sequence[Line]) -> tuple[float, float]:
     values = null + [v for line in drawn if (v := _usable(line.value, log)) is not None]
     sides = [end for line in drawn for end in (line.low, line.high)]
     ends = [e for end in sides if (e := _usable(end, log)) is not None]
-    if found.measure == "PROPORTION":
+    if found.measure in SHARES:
         top = max([*values, *ends, 0.05])
         return (0.0, min(1.0, 1.1 * top))
     scale = math.log if log else float

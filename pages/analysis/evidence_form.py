@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from analytics.evidence_rows import MEASURES, Measure, point, possible_measures
+from analytics.evidence_rows import MEASURES, PERCENTAGES, Measure, point, possible_measures
 from pages.shared import auth, downloads
 from pages.shared import format as fmt
 from warehouse import evidence, evidence_import
@@ -180,7 +180,8 @@ def _preview(result: Result) -> str:
     """Say what a row gives."""
     row = result.model_dump()
     said = []
-    for measure in possible_measures([row])[:3]:
+    able: list[Measure] = [m for m in possible_measures([row]) if m != "ARCSINE"]
+    for measure in able[:3]:
         found = point(row, measure)
         if found.reason:
             said.append(f"{MEASURES[measure]}: shown, not pooled ({found.reason})")
@@ -194,7 +195,7 @@ def _preview(result: Result) -> str:
 
 
 def _words(value: float | None, low: float | None, high: float | None, measure: Measure) -> str:
-    if measure in ("PROPORTION", "RD"):
+    if measure in PERCENTAGES:
         ends = fmt.percent_interval(low, high)
         return f"{fmt.percent(value)} (95 % CI {ends})"
     return f"{fmt.number(value)} (95 % CI {fmt.interval(low, high)})"

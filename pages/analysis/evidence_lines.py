@@ -9,7 +9,7 @@ import polars as pl
 
 from analytics.evidence import Analysis
 from analytics.evidence_own import Own
-from analytics.evidence_rows import Point
+from analytics.evidence_rows import PERCENTAGES, Point
 from analytics.meta_analysis import Pooled
 from analytics.meta_rare import RarePooled
 from analytics.results import NotComputable
@@ -130,7 +130,7 @@ def ends(low: float | None, high: float | None, found: Analysis) -> str:
 def _number(value: float | None, found: Analysis) -> str:
     if value is None or not math.isfinite(value):
         return "∞" if value else fmt.DASH
-    if found.measure in ("PROPORTION", "RD"):
+    if found.measure in PERCENTAGES:
         return f"{100 * value:.1f}{fmt.THIN}%".replace("-", fmt.MINUS)
     if found.measure in ("MEAN", "MD") or abs(value) >= 100:
         return fmt.number(value)

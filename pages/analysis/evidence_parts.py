@@ -7,7 +7,7 @@ import streamlit as st
 
 from analytics.evidence import Analysis, sentence
 from analytics.evidence_own import Own
-from analytics.evidence_rows import RATIOS, Row, back
+from analytics.evidence_rows import PERCENTAGES, RATIOS, SHARES, SINGLE, Row, back
 from analytics.meta_analysis import Pooled, cumulative, leave_one_out
 from analytics.meta_moderators import MetaRegression, egger, meta_regression
 from analytics.meta_rare import RarePooled
@@ -27,9 +27,9 @@ def draw_answer(found: Analysis) -> None:
         st.warning(sentence(found), icon=":material/block:")
     else:
         st.code(sentence(found), language=None, wrap_lines=True)
-    if isinstance(found.pooled, Pooled) and found.pooled.repeated:
+    if found.repeated:
         st.warning(
-            f"The same patients enter more than once ({', '.join(found.pooled.repeated)}): the"
+            f"The same patients enter more than once ({', '.join(found.repeated)}): the"
             " interval is narrower than they allow.",
             icon=":material/group:",
         )
@@ -38,8 +38,13 @@ def draw_answer(found: Analysis) -> None:
             f"{fmt.plural(found.double_zero, 'study', 'studies')} without any event in either arm:"
             " no information for a ratio, listed below; the risk difference uses them."
         )
+    halved = sum(p.added_half for p in found.points)
+    if halved and found.measure in SHARES:
+        st.info(
+            f"In {fmt.plural(halved, 'study', 'studies')} ½ was added because nobody, or everybody,"
+            " had the event: compare with the binomial model under “Model and subgroups”."
+        )
     if found.rare and found.model not in ("MH", "Peto"):
-        halved = sum(p.added_half for p in found.points)
         why = (
             f"In {fmt.plural(halved, 'study', 'studies')} ½ was added to the cells because one is"
             " zero"
@@ -62,7 +67,9 @@ def heterogeneity_lines(found: Analysis) -> list[str]:
     pooled = found.pooled
     if isinstance(pooled, NotComputable):
         return [f"No total: {pooled.reason.removeprefix('cannot be computed, because ')}"]
-    said = [f"Model: {pooled.estimate.method}; {fmt.p_value(pooled.test.p_value)}"]
+    against = "" if found.measure in SINGLE else f"; {fmt.p_value(pooled.test.p_value)}"
+    scale = {"PROPORTION": ", on the logit scale", "ARCSINE": ", on the arcsine scale"}
+    said = [f"Model: {pooled.estimate.method}{scale.get(found.measure, '')}{against}"]
     if isinstance(pooled, RarePooled):
         said.append(f"Q = {pooled.q:.2f}, df = {pooled.q_df}, {fmt.p_value(pooled.q_p)}")
         if pooled.double_zero:
@@ -122,7 +129,7 @@ def draw_ours(ours: Sequence[Own], rows: Sequence[Row], found: Analysis, view: V
     published = next(row for row in rows if row["own"])
     with st.container(border=True):
         st.markdown("**▲ Ours, beside and never in the pool**")
-        share = found.measure in ("PROPORTION", "RD")
+        share = found.measure in PERCENTAGES
         for figure in ours:
             said = fmt.share(figure.estimate) if share else fmt.estimate(figure.estimate)
             st.markdown(f"- {figure.label}: {said}. {differences(published, figure, view)}")

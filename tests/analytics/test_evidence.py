@@ -179,9 +179,83 @@ def test_printed_per_cent_become_fractions() -> None:
     found = point(share[0], "PROPORTION")
     assert found.value == pytest.approx(0.43) and found.reason == ""
     difference = point(effects((-3, -8.9, 2.1), measure="RD", unit="percentage points")[0], "RD")
-    assert (difference.value, difference.low) == pytest.approx((-0.03, -0.085))
+    assert (difference.value, difference.low) == pytest.approx((-0.03, -0.089))
     fraction = point(effects((0.43, 0.31, 0.56), measure="PROPORTION", group_2="")[0], "PROPORTION")
     assert fraction.low == pytest.approx(found.low or 0, rel=1e-9)
+
+
+def test_a_printed_interval_stands_as_printed() -> None:
+    # Its middle on the log scale is 1.05, so an interval made from the error would differ.
+    found = point(effects((1.04, 0.16, 6.87), measure="RR")[0], "RR")
+    assert (found.low, found.high) == (0.16, 6.87)
+    narrower = point(effects((1.0, 0.5, 2.0), measure="RR", level=0.9)[0], "RR")
+    assert narrower.low == pytest.approx(math.exp(math.log(0.5) * 1.959964 / 1.644854), rel=1e-6)
+
+
+def one_group(*cells: tuple[int, int], **more: Any) -> list[dict[str, Any]]:
+    base = {"source": "s", "question": "q", "outcome": "o"}
+    return [
+        checked(base | {"study": f"Study {i}", "events_1": e, "n_1": n} | more).model_dump()
+        for i, (e, n) in enumerate(cells)
+    ]
+
+
+RARE_SHARES = ((0, 50), (1, 80), (0, 33), (2, 120), (5, 90), (0, 41), (3, 210))
+
+
+def test_shares_on_the_logit_scale_the_arcsine_scale_and_by_the_binomial_model() -> None:
+    rows = one_group(*RARE_SHARES)
+    # R: e <- escalc("PAS", xi, ni); rma(yi, vi, data = e, control = list(threshold = 1e-12))
+    arcsine = analyse(rows, "ARCSINE", hartung_knapp=False).pooled
+    assert isinstance(arcsine, Pooled) and arcsine.heterogeneity is not None
+    assert arcsine.estimate.value == pytest.approx(0.10218689150651, rel=1e-6)
+    assert arcsine.standard_error == pytest.approx(0.03122113496923, rel=1e-6)
+    assert arcsine.heterogeneity.tau2 == pytest.approx(0.00342999849293, rel=1e-5)
+    assert natural(analyse(rows, "ARCSINE")).value == pytest.approx(math.sin(0.10218689) ** 2)
+    # R: rma.glmm(measure = "PLO", xi, ni, nAGQ = 100): b, se, τ², Q (LRT) and its p, I²
+    found = analyse(rows, "PROPORTION", "GLMM")
+    binomial = found.pooled
+    assert isinstance(binomial, Pooled) and binomial.heterogeneity is not None
+    assert binomial.estimate.value == pytest.approx(-4.1365511459, rel=1e-5)
+    assert binomial.standard_error == pytest.approx(0.4460993985, rel=1e-4)
+    h = binomial.heterogeneity
+    assert (h.tau2, h.i2) == pytest.approx((0.2159765306, 24.65937), rel=1e-4)
+    assert (h.q, h.q_p) == pytest.approx((9.4826365466, 0.1481986694), rel=1e-8)
+    assert not any(p.added_half for p in found.points) and found.points[0].weight is not None
+    assert analyse(rows, "PROPORTION").points[0].added_half
+
+
+def test_the_binomial_model_of_frequent_events_and_of_none() -> None:
+    found = analyse(
+        one_group((12, 20), (30, 61), (7, 30), (44, 80), (25, 28)), "PROPORTION", "GLMM"
+    )
+    # R: rma.glmm(measure = "PLO", …, nAGQ = 100): b, se, τ²
+    assert isinstance(found.pooled, Pooled) and found.pooled.heterogeneity is not None
+    got = found.pooled.estimate.value, found.pooled.standard_error, found.pooled.heterogeneity.tau2
+    assert got == pytest.approx((0.2579734507, 0.4468001228, 0.8455641148), rel=1e-4)
+    none = analyse(one_group((0, 50), (0, 80)), "PROPORTION", "GLMM").pooled
+    # 1 − 0.05^(1/130)
+    assert isinstance(none, NotComputable) and "rates up to 2.3 % remain possible" in none.reason
+    every = analyse(one_group((5, 5), (8, 8)), "PROPORTION", "GLMM").pooled
+    assert isinstance(every, NotComputable) and "every patient" in every.reason
+    same = analyse(one_group((3, 50), (3, 50)), "PROPORTION", "GLMM")
+    assert isinstance(same.pooled, Pooled) and same.pooled.heterogeneity is not None
+    assert same.pooled.heterogeneity.tau2 == 0 and natural(same).value == pytest.approx(0.06)
+    printed = effects((43, 31, 56), measure="PROPORTION", unit="%", patients=59, group_2="")
+    mixed = analyse([*one_group(*RARE_SHARES), *printed], "PROPORTION", "GLMM")
+    assert mixed.points[-1].reason == "no events are printed, only an effect"
+
+
+def test_counts_of_the_same_patients_are_not_pooled_twice_either() -> None:
+    rows = two_by_two((3, 50, 6, 50), (2, 40, 3, 40), study="Kim 2013")
+    ways: list[tuple[Any, Any]] = [("OR", "MH"), ("OR", "Peto"), ("RR", "MH")]
+    for measure, model in ways:
+        refused = analyse(rows, measure, model).pooled
+        assert isinstance(refused, NotComputable) and "(Kim 2013)" in refused.reason
+        asked = analyse(rows, measure, model, allow_repeats=True)
+        assert asked.repeated == ("Kim 2013",) and "results of the same patients" in sentence(asked)
+    shares = one_group((3, 50), (4, 50), study="Kim 2013")
+    assert isinstance(analyse(shares, "PROPORTION", "GLMM").pooled, NotComputable)
 
 
 def test_a_median_is_shown_and_not_pooled_with_means() -> None:

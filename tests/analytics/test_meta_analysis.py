@@ -205,6 +205,20 @@ def test_double_zero_studies_are_counted():
     assert (result.k, result.k_informative, result.double_zero) == (4, 2, 2)
 
 
+def test_heterogeneity_of_rare_differences_leaves_double_zeros_out():
+    # R: rma.mh(ai = c(4,3,2,0,0,2,1), n1i = …, ci = c(3,0,6,6,0,1,5), n2i = …, measure = "RD")
+    first = [4, 3, 2, 0, 0, 2, 1], [199, 149, 162, 40, 18, 144, 125]
+    second = [3, 0, 6, 6, 0, 1, 5], [62, 16, 154, 178, 10, 120, 183]
+    result = mantel_haenszel(*first, *second, "RD")
+    assert isinstance(result, RarePooled)
+    assert result.estimate.value == pytest.approx(-0.0166514868660344, rel=1e-9)
+    assert (result.q, result.q_p) == pytest.approx((3.68925533572046, 0.594963738098873))
+    assert (result.k, result.q_df) == (7, 5)
+    # R: rma.mh(ai = c(0,1,0), n1i = c(103,78,13), ci = 0, n2i = c(126,116,13), "RD"): QE = 0
+    alone = mantel_haenszel([0, 1, 0], [103, 78, 13], [0, 0, 0], [126, 116, 13], "RD")
+    assert isinstance(alone, RarePooled) and (alone.q, alone.q_df, alone.q_p) == (0, 0, 1)
+
+
 def test_only_double_zero_studies_have_no_ratio():
     nothing = ([0, 0], [20, 30], [0, 0], [20, 30])
     assert isinstance(peto(*nothing), NotComputable)
