@@ -115,9 +115,15 @@ def _most_likely(x: FloatArray, size: FloatArray) -> tuple[float, float]:
     def loss(parameters: FloatArray) -> float:
         return -_log_likelihood(x, size, float(parameters[0]), abs(float(parameters[1])))
 
-    starts = [np.array([start, tau]) for tau in (0.1, 0.7, 2.0)]
-    options = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 2000}
-    fits = [optimize.minimize(loss, s, method="Nelder-Mead", options=options) for s in starts]
+    fits = [
+        optimize.minimize(
+            loss,
+            np.array([start, tau]),
+            method="Nelder-Mead",
+            options={"xatol": 1e-9, "fatol": 1e-12, "maxiter": 2000},
+        )
+        for tau in (0.1, 0.7, 2.0)
+    ]
     best = min(fits, key=lambda fit: float(fit.fun))
     equal = -_log_likelihood(x, size, start, 0.0)
     if equal <= float(best.fun) + 1e-9:
