@@ -58,10 +58,11 @@ def draw_head(row: dict[str, Any]) -> None:
         st.warning(f"Status {row['status']}: not part of any statistics.")
 
 
-def draw_values(row: dict[str, Any]) -> None:
-    """Show the canonical values beside what was sent."""
+def draw_values(row: dict[str, Any], reports: pl.DataFrame) -> None:
+    """Show the canonical values beside what was sent, and which source each comes from."""
     sent = data.query("case_raw_values", None, procedure_id=row["procedure_id"])
-    table = case_parts.values(row, sent)
+    told = data.query("case_provenance", None, procedure_id=row["procedure_id"])
+    table = case_parts.values(row, sent, case_parts.sources(row, told, reports))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Values", anchor=False, width="stretch")
         downloads.offer(table, key="case-values", title=f"Case {row['procedure_id']}, values")
@@ -210,7 +211,7 @@ def main() -> None:
     draw_head(row)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        draw_values(row)
+        draw_values(row, reports)
     with right:
         draw_checks(row, events, reports)
     case_review.draw(row)

@@ -36,6 +36,13 @@ LABELS = {
     "satisfaction": "Satisfaction",
 }  # fmt: skip
 
+DOSES = (
+    "air_kerma_mgy", "kap_gycm2", "fluoro_time_s", "ctdi_vol_mgy", "ctdi_phantom_cm", "dlp_mgycm",
+    "ssde_mgy", "peak_skin_dose_mgy",
+)  # fmt: skip
+#: The column that the plain figure repeats, by its stated index.
+PLAIN_FIGURE = {"air_kerma": "air_kerma_mgy", "ctdi_vol": "ctdi_vol_mgy", "ssde": "ssde_mgy"}
+
 
 @dataclass(frozen=True)
 class Check:
@@ -46,20 +53,55 @@ class Check:
     words: str
 
 
-def values(row: dict[str, Any], sent: pl.DataFrame) -> pl.DataFrame:
+def sources(row: dict[str, Any], told: pl.DataFrame, reports: pl.DataFrame) -> dict[str, str]:
+    """Say which source each value comes from, for a case that log and dose reports tell of.
+
+    Doses are the reports': of the one that says the value, else of all together.
+    """
+    named = {
+        field: "log " + place if part == "log" else "dose report " + place
+        for field, part, place in told.select(
+            "field", "part", pl.format("{}:{}", "source_path", "source_line")
+        ).iter_rows()
+    }
+    if not named:
+        return {}
+    for field in DOSES:
+        says = reports.drop_nulls(field)
+        if says.height and row[field] is not None:
+            same = says.filter((pl.col(field) - row[field]).abs() <= 1e-9 * abs(row[field]))
+            named[field] = (
+                f"dose report {same['source_path'][0]}"
+                if same.height
+                else f"{fmt.plural(says.height, 'dose report')} together"
+            )
+    stated = PLAIN_FIGURE.get(row["dose_index"] or "")
+    if stated and row[stated] is not None and row["dose_mgy"] == row[stated]:
+        named["dose_mgy"] = named[stated]
+    return named | {"bmi": "weight and height"}
+
+
+def values(row: dict[str, Any], sent: pl.DataFrame, source_of: dict[str, str]) -> pl.DataFrame:
     """Lay the canonical values out beside what was sent; what nobody sent is left out."""
     texts: dict[str, list[str]] = {}
     for field, text, unit, source in sent.select("field", "text", "unit", "source").iter_rows():
         texts.setdefault(field, []).append(f"{text} {unit or ''}".strip() + f" ({source})")
     rows = [
-        (label, _written(field, row[field]), "; ".join(texts.pop(field, [])))
+        (
+            label,
+            _written(field, row[field]),
+            "; ".join(texts.pop(field, [])),
+            source_of.get(field, ""),
+        )
         for field, label in LABELS.items()
         if row[field] is not None or field in texts
     ]
     rows += [
-        (field.replace("_", " ").capitalize(), fmt.DASH, "; ".join(t)) for field, t in texts.items()
+        (field.replace("_", " ").capitalize(), fmt.DASH, "; ".join(t), "")
+        for field, t in texts.items()
     ]
-    return pl.DataFrame(rows, schema=["Value", "Canonical", "As sent"], orient="row")
+    table = pl.DataFrame(rows, schema=["Value", "Canonical", "As sent", "From"], orient="row")
+    return table if source_of else table.drop("From")
 
 
 def _written(field: str, value: Any) -> str:

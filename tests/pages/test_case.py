@@ -2,15 +2,19 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from etl.refresh import Asked, refresh
 from tests.conftest import use_data
+from tests.etl import dicom_made
 from tests.pages.app import ROOT, charts, opened, texts
 from warehouse.connect import current_snapshot, cursor
+from warehouse.settings import Settings
 
 EVENTS = """
 insert into irradiation_event by name
@@ -127,3 +131,29 @@ def test_an_unknown_case_leads_back_to_the_list(lived_settings: Path, asked: str
 
 def test_the_page_is_not_in_the_menu_but_opens(lived_settings: Path) -> None:
     assert "No case is chosen" in texts(opened("data/case.py"))
+
+
+@pytest.fixture
+def joined_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Load a log row and the scanner's report of the same study."""
+    data_dir = tmp_path / "data"
+    (data_dir / "inbox").mkdir(parents=True)
+    dicom_made.save(dicom_made.projection(), data_dir / "inbox" / "rdsr")
+    head = "site,accession_number,modality,procedure_start_at,room,kap_gycm2,satisfaction\n"
+    row = "North,A1,fluoroscopy,2026-03-02 09:10:00,Suite 2,3.0,4\n"
+    (data_dir / "inbox" / "log.csv").write_text(head + row)
+    settings = Settings(data_dir=data_dir, settle_seconds=0)
+    assert refresh(settings, Asked(), lambda step, **facts: None).exit_code == 0
+    yield from use_data(data_dir, monkeypatch)
+
+
+def test_each_value_names_the_source_it_comes_from(joined_settings: Path) -> None:
+    """The log's words, the report's dose; the log's other figure stands beside, flagged."""
+    at = opened_case(number(joined_settings, "A1"))
+    table = {row["Value"]: row for row in at.dataframe[0].value.to_dict("records")}
+    assert (table["Room"]["From"], table["Satisfaction"]["From"]) == ("log log.csv:2",) * 2
+    assert table["KAP"]["Canonical"] == "2.40 Gy·cm²"
+    assert "3.0 Gy·cm² (log, set aside)" in table["KAP"]["As sent"]
+    assert table["KAP"]["From"] == "dose report rdsr"
+    assert table["Sex"]["From"] == "dose report rdsr:1"
+    assert "Log and dose report differ by more than 5 %" in texts(at)
