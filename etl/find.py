@@ -6,7 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -29,13 +29,22 @@ class Found:
     message: str | None = None
     info: os.stat_result | None = None
 
+    def named(self, name: str) -> "Found":
+        """Return the same file under another name."""
+        source = replace(self.source, name=name) if self.source else None
+        return replace(self, name=name, source=source)
+
 
 class Seen:
-    """Which bytes a path had when it was last looked at, so that they need no reading again."""
+    """Which bytes a file had when it was last looked at, so that they need no reading again.
+
+    A file is known by its number on the disk: its name may be a patient's.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.hashes: dict[str, list[Any]] = {}
+        self.looked: set[str] = set()
         self.changed = False
         try:
             self.hashes = json.loads(path.read_text("utf-8"))
@@ -44,20 +53,27 @@ class Seen:
 
     def sha256(self, path: Path, info: os.stat_result) -> str:
         """Return the hash of a file, from memory when nothing about it changed."""
-        mark = [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
-        known = self.hashes.get(str(path))
-        if known and known[:4] == mark:
-            return known[4]
+        number = f"{info.st_dev}-{info.st_ino}"
+        self.looked.add(number)
+        mark = [info.st_size, info.st_mtime_ns, info.st_ctime_ns]
+        known = self.hashes.get(number)
+        if known and known[:3] == mark:
+            return known[3]
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        self.hashes[str(path)] = [*mark, digest]
+        self.hashes[number] = [*mark, digest]
         self.changed = True
         return digest
 
-    def save(self) -> None:
-        """Write the memory in one step; drop what no longer exists."""
-        if self.changed:
-            kept = {name: mark for name, mark in self.hashes.items() if os.path.exists(name)}
+    def forget(self, info: os.stat_result) -> None:
+        """Drop what was read of a file that changed meanwhile."""
+        self.hashes.pop(f"{info.st_dev}-{info.st_ino}", None)
+
+    def save(self, *, whole: bool) -> None:
+        """Write the memory in one step; after a look at the whole inbox drop what is gone."""
+        gone = self.hashes.keys() - self.looked if whole else set()
+        if self.changed or gone:
+            kept = {number: mark for number, mark in self.hashes.items() if number not in gone}
             self.path.parent.mkdir(parents=True, exist_ok=True)
             fresh = self.path.with_name(f".{self.path.name}.tmp")
             fresh.write_text(json.dumps(kept), "utf-8")
@@ -174,7 +190,7 @@ def _look(
             )
         sha256 = seen.sha256(path, info)
         if not _same(info, path.stat()):
-            seen.hashes.pop(str(path), None)
+            seen.forget(info)
             return Found(
                 path, name, "busy", message="changed while it was read: left for the next run"
             )

@@ -1,6 +1,5 @@
 """One file's layout: profile and header put together, as expressions on its text columns."""
 
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,17 +8,11 @@ import polars as pl
 from etl import normalise as to
 from etl import units
 from etl.contract import ProcedureRow, base_type, is_identifier, polars_type, unit_of, words
+from etl.privacy import FREE_TEXT, LEAST_TELLING, LONGEST_VALUE, NAMES_A_PERSON
 from etl.profiles import Profile, field_of, plain
 from etl.sources.base import MARK, PROBLEM, REASONS, Table
 from etl.words import word_map
 from warehouse.settings import Settings
-
-#: Columns that name a person: never kept beside the log's own, and pseudonymised in rejected rows.
-_NAMES_A_PERSON = re.compile(
-    r"(?i)patient.{0,3}(name|id|nummer|number)|^(mrn|ssn|pid|name|first.?name|last.?name|surname|"
-    r"vorname|nachname|nhs.?(number|no)|insurance.*|versicherten.*|krankenkasse.*)$|birth|^dob$|"
-    r"geburt|address|adresse|phone|telefon|e-?mail"
-)
 
 
 @dataclass(frozen=True)
@@ -146,23 +139,61 @@ class Layout:
         return frozenset(
             place
             for name, place in self._places.items()
-            if name in named or _NAMES_A_PERSON.search(name)
+            if name in named or NAMES_A_PERSON.search(name)
+        )
+
+    def places_of(self, field: str) -> frozenset[str]:
+        """Return the frame columns that a column of the log is made of."""
+        origin = self.profile.columns.get(field)
+        found = (self.place(column) for column in origin.columns) if origin else ()
+        return frozenset(place for place in found if place)
+
+    @cached_property
+    def prose(self) -> frozenset[str]:
+        """Frame columns of free text that the log does not know and nobody asked to keep."""
+        return frozenset(
+            place
+            for name, place in self._places.items()
+            if name not in self._used
+            and FREE_TEXT.search(name)
+            and not self.settings.keeps_free_text(name)
         )
 
     @cached_property
+    def _used(self) -> frozenset[str]:
+        """Headers that become columns of the log."""
+        origins = self.profile.columns.values()
+        return frozenset(plain(column) for origin in origins for column in origin.columns)
+
+    @cached_property
     def further(self) -> dict[str, pl.Expr]:
-        """Text of the columns that the log does not know, without those that name a person."""
+        """Text of the columns that the log does not know, without what names a person."""
         if self.profile.kind == "report":
             return {}
-        used = {
-            plain(column) for origin in self.profile.columns.values() for column in origin.columns
-        }
-        used |= {plain(n) for n in (*self.profile.ignore, *self.profile.test.not_empty, REASONS)}
+        known = {plain(n) for n in (*self.profile.ignore, *self.profile.test.not_empty, REASONS)}
         return {
-            name: self._text(place)
+            name: self._value_to_keep(name, place)
             for name, place in zip(self.table.header, self.table.columns, strict=True)
-            if plain(name) not in used and place not in self.identifiers
+            if plain(name) not in self._used | known and place not in self.identifiers | self.prose
         }
+
+    def _value_to_keep(self, name: str, place: str) -> pl.Expr:
+        """Return a further column's text: short ones only, unless it may hold free text."""
+        text = self._text(place)
+        if self.settings.keeps_free_text(name):
+            return text
+        return pl.when(text.str.len_chars() <= LONGEST_VALUE).then(self.impersonal(text))
+
+    def impersonal(self, text: pl.Expr) -> pl.Expr:
+        """Blank a text that repeats an identifier of its row."""
+        if not self.identifiers:
+            return text
+        told = [
+            text.str.contains(pl.col(place), literal=True)
+            & (pl.col(place).str.len_chars() >= LEAST_TELLING)
+            for place in sorted(self.identifiers)
+        ]
+        return pl.when(~pl.any_horizontal(*(part.fill_null(False) for part in told))).then(text)
 
     def is_test(self) -> pl.Expr:
         """Say which rows the file itself marks as test patients or phantoms."""

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,14 @@ from etl.contract import (
     unit_of,
 )
 from etl.layout import Layout
+from etl.privacy import (
+    OLDEST_AGE,
+    REMOVED,
+    impersonal_name,
+    names_columns,
+    telling_words,
+    without,
+)
 from etl.profiles import Profile, recognise
 from etl.sources import openrem
 from etl.sources.base import LINE, MARK, PROBLEM, RefusalError, Table
@@ -49,6 +57,7 @@ def stage_table(
     if profile is None:
         raise RefusalError(unknown_layout(table.header))
     layout = Layout(table, profile, settings, decimal_style(table, profile, settings))
+    source = replace(source, name=impersonal_name(source.name, _persons_named(layout, source.name)))
     out = work_dir / f"{source.sha256[:16]}.procedures.parquet"
     bad, raw, report = split(layout, check(layout), out, key)
     kept = pl.scan_parquet(out).select(pl.len()).collect().item()
@@ -68,10 +77,26 @@ def stage_table(
     )
 
 
+def _persons_named(layout: Layout, file_name: str) -> list[str]:
+    """Return the identifiers in a table that its file name may be made of."""
+    words = telling_words(file_name)
+    if not layout.identifiers or not words:
+        return []
+    cells = pl.concat_list(pl.col(sorted(layout.identifiers))).explode().alias("cell")
+    found = layout.table.frame.select(cells).filter(
+        pl.col("cell").str.contains_any(words, ascii_case_insensitive=True)
+    )
+    return found.unique().collect(engine="streaming")["cell"].to_list()
+
+
 def unknown_layout(header: tuple[str, ...]) -> str:
     """Say what a file lacks that no layout fits."""
     from etl.profiles import field_of, missing_columns
 
+    if not names_columns(header):
+        return (
+            "its first row holds values, no column names: put the names of docs/columns.md above it"
+        )
     known = {found[0] for found in map(field_of, header) if found}
     names = ", ".join(f"'{name}'" for name in header[:12]) + (" …" if len(header) > 12 else "")
     if known:
@@ -433,6 +458,8 @@ def _kept_as_sent(layout: Layout) -> dict[str, pl.Expr]:
     for name, flag in _SET_ASIDE.items():
         if name in keep:
             keep[name] |= rules[flag]
+    if "age_years" in keep and not layout.settings.exact_ages:
+        keep["age_years"] &= ~pl.col("age_years").is_between(OLDEST_AGE, 120, closed="right")
     return keep
 
 
@@ -492,8 +519,38 @@ def _reject_row(layout: Layout, row: dict[str, Any], key: bytes) -> tuple[Any, .
     if row[PROBLEM] is not None:
         rule, _, reason = row[PROBLEM].partition(MARK)
         told, rules = [reason], [rule]
-    told = [_in_the_files_words(layout, reason) for reason in told]
-    return row[LINE], raw_text(layout, row, key), told, rules, row["site"], row["accession_number"]
+    places = _withheld(layout, row, rules)
+    hidden = {part.strip() for place in places for part in (row[place] or "").split("\t")} - {""}
+    told = [_in_the_files_words(layout, without(reason, hidden)) for reason in told]
+    site, accession = (
+        None if row[name] in hidden else row[name] for name in ("site", "accession_number")
+    )
+    return row[LINE], raw_text(layout, row, key, places, hidden), told, rules, site, accession
+
+
+def _withheld(layout: Layout, row: dict[str, Any], rules: list[str]) -> frozenset[str]:
+    """Return the columns of a refused row that name a person or may do so.
+
+    Where a row has too many cells, or so few that neither modality nor day can be read, its cells
+    are shifted: what stands as far from an identifier column as cells are in surplus or missing may
+    be the identifier. Of a row in which a stray quote has swallowed others, every cell may.
+    """
+    columns = layout.table.columns
+    named = layout.identifiers | layout.prose
+    if "quote" in rules and named:
+        return frozenset(columns)
+    surplus = (row[columns[-1]] or "").count("\t") if "long_row" in rules else 0
+    unread = row["modality"] is None and row["performed_on"] is None
+    filled = next((i for i in range(len(columns), 0, -1) if row[columns[i - 1]]), 0)
+    missing = len(columns) - filled if unread else 0
+    return frozenset(
+        columns[at]
+        for place in named
+        for at in range(
+            max(columns.index(place) - missing, 0),
+            min(columns.index(place) + surplus, len(columns) - 1) + 1,
+        )
+    )
 
 
 def _value(row: dict[str, Any], name: str) -> Any:
@@ -509,13 +566,27 @@ def _in_the_files_words(layout: Layout, reason: str) -> str:
     return reason if header == name else f"{name} ('{header}'): {rest}"
 
 
-def raw_text(layout: Layout, row: dict[str, Any], key: bytes) -> str:
-    """Return the row as it stood, with identifier columns pseudonymised."""
+def _is_old(age_years: float | None, settings: Settings) -> bool:
+    """Say whether an age is kept only as 90 and more."""
+    return age_years is not None and OLDEST_AGE < age_years <= 120 and not settings.exact_ages
+
+
+def raw_text(
+    layout: Layout, row: dict[str, Any], key: bytes, withheld: frozenset[str], hidden: set[str]
+) -> str:
+    """Return the row as it stood, without what names a person; the patient id as its pseudonym."""
+    ids, ages = layout.places_of("patient_id"), layout.places_of("age_years")
     cells = []
     for place in layout.table.columns:
         value = row[place]
-        if value and place in layout.identifiers:
+        if value and place in ids:
             value = f"pseudonym:{to.pseudonymiser(key)(value.strip())[:16]}"
+        elif value and place in withheld:
+            value = REMOVED
+        elif value and place in ages and _is_old(row["age_years"], layout.settings):
+            value = "90+"
+        elif value:
+            value = without(value, hidden)
         cells.append(value)
     while cells and cells[-1] is None:
         cells.pop()

@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 
+from etl.privacy import OLDEST_AGE
 from etl.pseudonym import KeyProblemError, fingerprint
 from warehouse.connect import READ_ONLY
 from warehouse.settings import Settings
@@ -191,6 +192,8 @@ def work_on(settings: Settings, run_id: str, base: Path | None, key: bytes) -> I
             work.migrated = migrate(con)
             compare_key(con, key)
             run_sql(con, "write/key_set", key_fingerprint=fingerprint(key))
+            oldest = None if settings.exact_ages else OLDEST_AGE
+            run_sql(con, "write/oldest_age", oldest_age=oldest)
             yield work
         finally:
             if not work.closed:

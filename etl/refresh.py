@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from etl.ledger import FileResult, RunResult
 from etl.lock import only_one
 from etl.merge import Merge
 from etl.notify import notify
+from etl.privacy import REMOVED
 from etl.pseudonym import KeyProblemError, load_key
 from etl.publish import (
     NewerSchemaError,
@@ -32,7 +33,7 @@ from etl.publish import (
     run_sql,
     work_on,
 )
-from etl.staging import SourceFile, Staged
+from etl.staging import SourceFile, Staged, renamed
 from warehouse.confirmed_names import confirmed_names
 from warehouse.procedures import procedures
 from warehouse.review_tables import NewerReviewsError, ReviewsUnreachableError
@@ -115,7 +116,7 @@ class _Run:
         if self.result.snapshot is None and self.base is not None:
             self.result.snapshot = self.base.name
         if not self.asked.dry_run:
-            seen.save()
+            seen.save(whole=not self.asked.paths)
 
     def alerts(self) -> None:
         """Find alerts in what is published; a failure here leaves the load standing."""
@@ -145,13 +146,17 @@ class _Run:
 
     def _find(self, seen: Seen) -> list[Found]:
         """Return what is to be read; enter what is not."""
+        masked: dict[str, str] = {}
         if self.base is not None:
             with reading(self.base) as con:
                 rows = run_sql(con, "write/known_files", retry=self.asked.retry)
+                masked = dict(run_sql(con, "write/masked_names", mark=REMOVED))
             self.known = {sha256 for (sha256,) in rows}
         new: list[Found] = []
         paths, settle = list(self.asked.paths), self.settings.settle_seconds
         for found in find(self.settings.inbox, paths, self.known, seen, settle):
+            if found.source is not None and found.source.sha256 in masked:
+                found = found.named(masked[found.source.sha256])
             if found.status == "new":
                 new.append(found)
                 continue
@@ -235,11 +240,20 @@ class _Run:
     def _merge_group(
         self, group: Group, files: dict[str, Found], reading: Reading, merge: Merge
     ) -> None:
-        """Merge files that are read together; an archive counts as read when its members do."""
+        """Merge files that are read together; an archive counts as read when its members do.
+
+        A member may show that the archive's name is a patient's: what was refused unread comes
+        last, and is told under the name that is left.
+        """
+        archive = group.archive
+        shown = archive.name if archive else ""
         reports: list[Staged] = []
+        refused: list[Staged] = []
         for staged in self._staged(group, files, reading):
+            if archive and not staged.source.name.startswith(f"{archive.name}!"):
+                shown = staged.source.name.partition("!")[0]
             if staged.refusal is not None:
-                self._merge([staged], lambda batch: [merge.refused(batch[0])])
+                refused.append(staged)
             elif staged.kind == "log":
                 self._merge([staged], lambda batch: [merge.log(batch[0])])
             else:
@@ -253,9 +267,11 @@ class _Run:
                 reports = []
         if reports:
             self._merge(reports, merge.reports)
-        archive = group.archive
+        for staged in refused:
+            told = renamed(staged, archive.name, shown) if archive else staged
+            self._merge([told], lambda batch: [merge.refused(batch[0])])
         if archive is not None and not self._left(archive.name):
-            self._merge([opened(archive)], merge.reports)
+            self._merge([opened(replace(archive, name=shown))], merge.reports)
 
     def _left(self, archive: str) -> bool:
         """Say whether a member of an archive was left for the next run."""
@@ -273,7 +289,8 @@ class _Run:
             self.result.known += len(sources) - len(fresh)
             sources = list(fresh.values())
         for source, outcome in reading.read(sources):
-            self.log("read", file=source.name, bytes=source.bytes)
+            if isinstance(outcome, Staged) and outcome.refusal is None:
+                self.log("read", file=outcome.source.name, bytes=source.bytes)
             staged = self._fit(source, outcome, files.get((group.archive or source).name))
             if staged is not None:
                 self.known.add(source.sha256)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from etl.privacy import REMOVED
 from etl.sources import delimited
 from etl.sources.base import LINE, REASONS, RefusalError
 from etl.sources.tables import TABLES, inner_suffix
@@ -30,7 +31,8 @@ def export_rejected(rows: pl.DataFrame, out: Path, settings: Settings) -> list[s
     """
     found, lost = [], []
     for (path, digest), part in rows.group_by("path", "sha256", maintain_order=True):
-        sent = _sent(settings.inbox / str(path), str(digest), part, settings)
+        where = _where(settings.inbox, str(path), str(digest))
+        sent = _sent(where, str(digest), part, settings)
         (lost if sent is None else found).append(part if sent is None else sent)
     told = []
     layouts: dict[tuple[str, ...], list[pl.DataFrame]] = {}
@@ -44,6 +46,15 @@ def export_rejected(rows: pl.DataFrame, out: Path, settings: Settings) -> list[s
         target = out.with_stem(f"{out.stem}-kept")
         told.append(_write(kept, target, "whose file is gone: as kept, identifiers pseudonymised"))
     return told or ["no rejected rows"]
+
+
+def _where(inbox: Path, name: str, digest: str) -> Path:
+    """Return where a file lies; one whose name was a patient's is found by its bytes."""
+    path = inbox / name
+    if REMOVED not in name:
+        return path
+    files = (file for file in inbox.rglob("*") if file.is_file())
+    return next((file for file in files if _sha256(file) == digest), path)
 
 
 def _sent(path: Path, digest: str, part: pl.DataFrame, settings: Settings) -> pl.DataFrame | None:

@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from etl.privacy import impersonal_name
 from etl.profiles import ProfileError
 from etl.sources.base import Reader, RefusalError
 from etl.sources.delimited import inflate
@@ -31,8 +32,11 @@ def stage(source: SourceFile, *, work_dir: Path, settings: Settings, key: bytes)
         path = inflate(source.path, scratch)
         plain = replace(source, path=path, bytes=path.stat().st_size)
         staged = _staged(_reader(plain), plain, scratch, work_dir, settings, key)
-        return replace(staged, source=source)
-    except (RefusalError, ProfileError) as error:
+        return replace(staged, source=replace(source, name=staged.source.name))
+    except RefusalError as error:
+        named = replace(source, name=impersonal_name(source.name, error.persons))
+        return refused(named, str(error))
+    except ProfileError as error:
         return refused(source, str(error))
     except (IsADirectoryError, FileNotFoundError, PermissionError) as error:
         return refused(source, f"cannot be opened ({error.strerror}): check it and try again")

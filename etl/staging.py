@@ -1,6 +1,6 @@
 """The seam between readers and the merge: what one source file became."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -117,3 +117,11 @@ class Staged:
     raw_values: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RAW_VALUE))
     unmapped: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=UNMAPPED))
     refusal: str | None = None  #: why the whole file was refused; then nothing else is set
+
+
+def renamed(staged: Staged, former: str, name: str) -> Staged:
+    """Return a refused file with another name for what it came in."""
+    source = replace(staged.source, name=staged.source.name.replace(former, name, 1))
+    return replace(
+        staged, source=source, refusal=(staged.refusal or "").replace(former, name, 1) or None
+    )

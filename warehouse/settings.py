@@ -44,6 +44,13 @@ class Settings(BaseSettings):
         default=(), description="where a message goes after a run with failures or new alerts"
     )
 
+    keep_free_text: tuple[str, ...] = Field(
+        default=(),
+        description="columns of free text, by their header, that may be stored; else none is",
+    )
+    exact_ages: bool = Field(
+        default=False, description="store ages above 89 as they are, not as 90 (90 and more)"
+    )
     pseudonym_key: SecretStr | None = Field(default=None, description="key behind patient_key")
     pseudonym_key_file: Path | None = Field(default=None, description="its file instead")
 
@@ -66,6 +73,10 @@ class Settings(BaseSettings):
         known = {name.casefold(): site for name, site in self.sites.items()}
         mapped = known.get(station.casefold()) or known.get(institution.casefold())
         return mapped or institution[:100] or self.default_site
+
+    def keeps_free_text(self, name: str) -> bool:
+        """Say whether a column or part of a report that holds free text may be stored."""
+        return name.casefold() in {kept.strip().casefold() for kept in self.keep_free_text}
 
     @property
     def snapshots(self) -> Path:

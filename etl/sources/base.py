@@ -6,6 +6,7 @@ from typing import Protocol
 
 import polars as pl
 
+from etl.privacy import names_columns
 from etl.staging import SourceFile, Staged
 from warehouse.settings import Settings
 
@@ -18,7 +19,14 @@ REASONS = "kerma_rejected_because"
 
 
 class RefusalError(Exception):
-    """A whole file that cannot be read; the message names what is wrong and the remedy."""
+    """A whole file that cannot be read; the message names what is wrong and the remedy.
+
+    ``persons`` are the ids, names and dates in the file that its own name may be made of.
+    """
+
+    def __init__(self, message: str, persons: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.persons = persons
 
 
 @dataclass(frozen=True)
@@ -61,8 +69,9 @@ def tidy_header(names: list[str]) -> tuple[str, ...]:
     seen: dict[str, int] = {}
     for number, name in enumerate(header, 1):
         if name.casefold() in seen:
+            told = f"column '{name}'" if names_columns(names) else "a value of the first row"
             raise RefusalError(
-                f"column '{name}' appears twice (columns {seen[name.casefold()]} and {number}): "
+                f"{told} appears twice (columns {seen[name.casefold()]} and {number}): "
                 "rename or remove one"
             )
         seen[name.casefold()] = number

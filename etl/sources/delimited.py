@@ -313,7 +313,7 @@ def _swallowed(taken: list[str], delimiter: str) -> str | None:
     except csv.Error:
         return (
             f"quote{MARK}a quote opens in this line and the next closes it {len(taken) - 1} lines "
-            f"further: '{taken[0].strip()[:80]}': take stray quotes out, double those in the text"
+            "further: take stray quotes out, double those in the text"
         )
     return None
 

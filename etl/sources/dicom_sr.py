@@ -3,6 +3,7 @@
 import re
 import warnings
 import zlib
+from dataclasses import replace
 from datetime import date, datetime
 from io import BytesIO
 from pathlib import Path
@@ -71,9 +72,9 @@ def stage(source: SourceFile, *, work_dir: Path, settings: Settings, key: bytes)
             raise
         except Exception as error:
             # A damaged object can make the library raise anything; the file is refused in words.
-            told = " ".join(str(error).split())[:200]
+            # Its own words may quote an element's value, so only the kind of error is told.
             raise RefusalError(
-                f"is a damaged DICOM object ({type(error).__name__}: {told}): send it again"
+                f"is a damaged DICOM object ({type(error).__name__}): send it again"
             ) from error
     return staged(source, "dicom_sr", [report], work_dir, key)
 
@@ -81,6 +82,23 @@ def stage(source: SourceFile, *, work_dir: Path, settings: Settings, key: bytes)
 def read(source: SourceFile, settings: Settings) -> Report:
     """Read one dose report; raise RefusalError for any other object."""
     data = _load(source.path)
+    persons = _persons(data)
+    try:
+        report = _read(data, source, settings)
+    except RefusalError as error:
+        raise RefusalError(str(error), persons) from error
+    return replace(report, persons=persons)
+
+
+def _persons(data: Dataset) -> tuple[str, ...]:
+    """Return what the object says of who the patient is: ids, names, birth date."""
+    tags = (0x00100020, 0x00100010, 0x00100030, 0x00101000, 0x00101001, 0x00101005)
+    told = (text(data, tag) for tag in tags)
+    return tuple(one for one in told if one)
+
+
+def _read(data: Dataset, source: SourceFile, settings: Settings) -> Report:
+    """Read one dose report of an object that was loaded."""
     sop_class = text(data, 0x00080016)
     _refuse_class(sop_class)
     title = dose.code_of_name(data)
@@ -217,7 +235,7 @@ def _report(
     start, day = _started(data, root, found, settings.time_zone)
     about = _about(data, root, settings, notes, day)
     about |= {"modality": modality, "procedure_start_at": start, "performed_on": day}
-    details = found.details | _further(data, root)
+    details = found.details | _further(data, root, settings)
     stated = found.values.pop("n_events_stated", None)
     return Report(
         uid=text(data, 0x00080018) or f"kerma.{source.sha256[:40]}",
@@ -238,12 +256,12 @@ def _observer(root: list[Item], value: str) -> str | None:
     return next((said(i.data) for i in root if i.code == (value, "DCM")), None)
 
 
-def _further(data: Dataset, root: list[Item]) -> dict[str, Any]:
-    """Return what is kept beside: times of the beam, comments, completion."""
+def _further(data: Dataset, root: list[Item], settings: Settings) -> dict[str, Any]:
+    """Return what is kept beside: times of the beam, completion, comments if they may be."""
     kept = {
         "irradiation_start": _observer(root, dose.IRRADIATION_START[0]),
         "irradiation_end": _observer(root, dose.IRRADIATION_END[0]),
-        "comment": _observer(root, "121106"),
+        "comment": _observer(root, "121106") if settings.keeps_free_text("comment") else None,
         "template": _template(data) or None,
         "completion": text(data, 0x0040A491) or None,
         "serial_number": text(data, 0x00181000) or None,

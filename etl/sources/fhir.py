@@ -222,7 +222,8 @@ def _report(
         "device": station or names.get("model-name"),
         "is_test": False,
     }
-    details |= {"summary": _text(summary.get("valueString")), "report": sop_uid}
+    words = _text(summary.get("valueString")) if settings.keeps_free_text("summary") else None
+    details |= {"summary": words, "report": sop_uid}
     return Report(
         uid=f"kerma.fhir.{hashlib.sha256(f'{uid} {doses}'.encode()).hexdigest()[:40]}",
         about=about,
@@ -232,6 +233,7 @@ def _report(
         raw=notes.raw,
         manufacturer=_text(device.get("manufacturer")) or names.get("manufacturer-name"),
         model=names.get("model-name"),
+        persons=_persons(summary, patient),
         problem=_problem(summary, reported),
     )
 
@@ -352,6 +354,17 @@ def _patient_id(summary: dict[str, Any], patient: dict[str, Any]) -> str | None:
         if value := _text(one.get("value")):
             return value
     return None
+
+
+def _persons(summary: dict[str, Any], patient: dict[str, Any]) -> tuple[str, ...]:
+    """Return what the resources say of who the patient is: ids, names, birth date."""
+    told: list[Any] = [patient.get("birthDate"), _dict(summary.get("subject")).get("display")]
+    for name in _dicts(patient.get("name")):
+        given = name.get("given")
+        told += [name.get("family"), name.get("text"), *(given if isinstance(given, list) else [])]
+    told += [one.get("value") for one in _dicts(patient.get("identifier"))]
+    told += [_patient_id(summary, patient)]
+    return tuple(dict.fromkeys(text for text in map(_text, told) if text))
 
 
 def _age(patient: dict[str, Any], day: date | None) -> float | None:

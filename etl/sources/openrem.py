@@ -14,6 +14,7 @@ from etl.layout import Layout
 from etl.sources.base import LINE, MARK
 from etl.staging import EVENT, REPORT
 
+COMMENTS = "Study Comments"
 _LOCALISER = "Constant Angle Acquisition"
 _PLANE = ("DAP total (Gy.m^2)", "Dose RP total (Gy)", "Fluoro duration total (s)")
 _PLANE_DETAILS = (
@@ -173,13 +174,18 @@ STUDY = {
     "manufacturer": "Manufacturer",
     "model": "Model name",
     "n_events": "No. events",
-    "comments": "Study Comments",
+    "comments": COMMENTS,
 }
 
 
 def kept(layout: Layout) -> dict[str, pl.Expr]:
     """Return the texts of a study that its report and events are made of."""
-    study = {f"study.{name}": _text(layout, column) for name, column in STUDY.items()}
+    study = {
+        f"study.{name}": _text(layout, column)
+        if column != COMMENTS or layout.settings.keeps_free_text(COMMENTS)
+        else pl.lit(None, dtype=pl.String)
+        for name, column in STUDY.items()
+    }
     return study | DIALECTS[layout.profile.dialect or ""].details(layout)
 
 

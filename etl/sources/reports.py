@@ -11,6 +11,7 @@ import polars as pl
 from etl import normalise as to
 from etl import procedures
 from etl.contract import reasons, staged_schema
+from etl.privacy import OLDEST_AGE, impersonal_name, without
 from etl.staging import EVENT, RAW_VALUE, REJECTED, REPORT, UNMAPPED, SourceFile, Staged
 
 #: What a report says of a procedure besides dose.
@@ -53,6 +54,7 @@ class Report:
     manufacturer: str | None = None
     model: str | None = None
     n_events_stated: int | None = None
+    persons: tuple[str, ...] = ()  #: ids, names and birth date as sent: to be kept nowhere
     problem: str | None = None  #: why it is not read although it is a report
 
 
@@ -60,6 +62,8 @@ def staged(
     source: SourceFile, profile: str, reports: list[Report], work_dir: Path, key: bytes
 ) -> Staged:
     """Check the reports of one file and stage them; the line of a report is its place."""
+    persons = {person for report in reports for person in report.persons}
+    source = replace(source, name=impersonal_name(source.name, persons))
     rows, found, events, raw = [], [], [], []
     rejected, unmapped = [], {}
     for line, report in enumerate(reports, 1):
@@ -193,14 +197,13 @@ def _refused(
     if patient:
         about["patient"] = f"pseudonym:{to.pseudonymiser(key)(patient)[:16]}"
     kept = {"report_uid": report.uid} | about | report.doses
+    if (about.get("age_years") or 0) > OLDEST_AGE:
+        kept["age_years"] = "90+"
     text = json.dumps(
         {name: value for name, value in kept.items() if value is not None},
         ensure_ascii=False,
         default=str,
     )
+    wrong = [without(reason, report.persons) for reason in wrong]
+    text = without(text, report.persons)
     return line, text, wrong, rules, about.get("site"), about.get("accession_number")
-
-
-def renamed(what: Staged, source: SourceFile) -> Staged:
-    """Return a staged file under another source."""
-    return replace(what, source=source)

@@ -244,7 +244,8 @@ def test_a_json_line_that_is_none_is_a_refused_row(tmp_path: Path):
     staged = stage_bytes(tmp_path, f"{good}\n{{broken\n[1]\n", "log.jsonl")
     assert only(staged)["accession_number"] == "A1"
     assert staged.rejected["line"].to_list() == [2, 3]
-    assert "'{broken'" in staged.rejected["reasons"][0][0]
+    assert "column 2" in staged.rejected["reasons"][0][0]
+    assert "broken" not in staged.rejected["reasons"][0][0]  # it may be anything, a name too
 
 
 def log(tmp_path: Path, header: str, *lines: str, **settings):

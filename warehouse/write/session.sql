@@ -14,7 +14,9 @@ select
     * exclude (file_row_number) replace (
         coalesce(flags, []) as flags,
         coalesce(is_test, false) as is_test,
-        coalesce(status, 'completed') as status
+        coalesce(status, 'completed') as status,
+        -- 90 means 90 and more, unless exact ages may be stored.
+        if(age_years > getvariable('oldest_age'), 90, age_years) as age_years
     ),
     file_row_number as row_no,
     if(accession_number is null, device, null) as key_device,
