@@ -57,6 +57,8 @@ def plant(inbox: Path) -> None:
     """Write one file of each kind, with bad rows and with names that carry the patient."""
     delimited(inbox / f"{FAMILY}_{GIVEN}_{IDENTIFIER}.csv", table("C"))
     ragged(inbox / "ragged.csv")
+    swallowed = f'north,Q1,CT,2026-03-02,{IDENTIFIER},"{FAMILY},{BORN},95,1,{PROSE},b,c'
+    (inbox / "quotes.csv").write_text("\n".join([",".join(HEADER), swallowed, swallowed]), "utf-8")
     (inbox / "headless.csv").write_text(",".join(table("H")[0]) + "\n", "utf-8")
     frame = pl.DataFrame(table("P"), schema=HEADER, orient="row")
     frame.write_parquet(inbox / f"export-{BORN}.parquet")
@@ -164,7 +166,7 @@ def test_every_format_was_read_and_rejected_from(planted: tuple[Path, str]) -> N
         keys = con.sql("select count(distinct patient_key) from procedure").fetchall()
     assert loaded >= set("CPJXDAOZ"), loaded
     assert {"log", "dicom_sr", "fhir", "openrem_ct", "zip"} <= {kind for (kind,) in kinds}
-    assert {"modality.words", "long_row", "json", "not_read", "dlp_mgycm.type"} <= rules
+    assert {"modality.words", "long_row", "quote", "json", "not_read", "dlp_mgycm.type"} <= rules
     assert keys == [(1,)], "every format gives the one patient the one pseudonym"
 
 

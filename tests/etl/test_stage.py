@@ -66,7 +66,7 @@ def test_rows_between_two_stray_quotes_are_rejected_not_swallowed(tmp_path: Path
     staged = stage_bytes(tmp_path, HEAD + ROW + text + ROW.replace("A1", "A5"))
     assert rows(staged)["accession_number"].to_list() == ["A1", "A5"]
     assert (staged.rejected["line"].item(), staged.rejected["rules"][0].to_list()) == (3, ["quote"])
-    assert "2 lines further: 'A2,CT,2026-01-05,6,\"Dr B'" in reason(staged)
+    assert "the next closes it 2 lines further" in reason(staged)
 
 
 def test_ragged_rows(tmp_path: Path):
