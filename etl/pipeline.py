@@ -13,6 +13,7 @@ import polars as pl
 from etl import normalise as to
 from etl import procedures
 from etl.contract import (
+    DERIVED,
     FLAGS,
     IONISING,
     PAIN,
@@ -418,7 +419,8 @@ def split(
     """Write the good rows; return the bad, the raw values and the reports of the good, at once."""
     keep = _kept_as_sent(layout)
     aside = Aside({n: pl.when(held).then(pl.col(f"t_{n}")) for n, held in keep.items()})
-    checked = checked.with_columns(any_raw=_any(iter(keep.values())).fill_null(False))
+    given, nulls = _given(layout), _nulls(layout)
+    checked = checked.with_columns(any_raw=_any(iter(keep.values())).fill_null(False)).drop(nulls)
     empty = checked.collect_schema().to_frame()
     good = _derive(
         layout,
@@ -429,14 +431,10 @@ def split(
             predicate_pushdown=False,
             projection_pushdown=False,
             slice_pushdown=False,
-        ),
+        ).with_columns(**nulls),
         key,
     )
-    doses = (*IONISING, "ctdi_phantom_cm") if layout.profile.kind == "report" else ()
-    columns = [
-        (pl.lit(None) if name in doses else pl.col(name)).cast(kind).alias(name)
-        for name, kind in staged_schema().items()
-    ]
+    columns = [pl.col(name).cast(kind) for name, kind in staged_schema().items() if name in given]
     report = pl.DataFrame()
     if layout.profile.dialect:
         rows = good.with_columns(**openrem.kept(layout)).collect(engine="streaming")
@@ -448,7 +446,25 @@ def split(
     )
     texts = empty.select(LINE, **aside.raw_texts)
     bad, raw = pl.concat([empty, *aside.bad]), pl.concat([texts, *aside.raw])
-    return bad.sort(LINE), raw.sort(LINE), report
+    return bad.sort(LINE).with_columns(**nulls), raw.sort(LINE), report
+
+
+def _given(layout: Layout) -> set[str]:
+    """Name the columns of the staged file: what no row of it can have costs time for nothing."""
+    given = {*layout.fields, *DERIVED, "site", "status", "is_test", "performed_on"}
+    given |= {"second_modality", "duration_min", "procedure_name"}
+    if "dose_mgy" in given:
+        given |= {"dose_index", *_STATED}
+    # What an export says of doses goes to its reports; the procedure's are derived from these.
+    return given - {*IONISING, "ctdi_phantom_cm"} if layout.profile.kind == "report" else given
+
+
+def _nulls(layout: Layout) -> dict[str, pl.Expr]:
+    """Return the columns of the log that the file lacks; rules name them all the same."""
+    given = {*_given(layout), *layout.fields}
+    if layout.profile.dialect:
+        given |= {*IONISING, "ctdi_phantom_cm"}
+    return {n: pl.lit(None, dtype=polars_type(n)) for n in FIELDS if n not in given}
 
 
 def _kept_as_sent(layout: Layout) -> dict[str, pl.Expr]:

@@ -101,8 +101,9 @@ class Staged:
     """What one source file became: typed rows on disk, refusals and side tables in memory.
 
     ``procedures`` has the columns of table ``procedure`` that a source can set (all but the
-    surrogate, provenance and hash columns), plus ``source_line``; a kind ``report`` has there what
-    the report says of the procedure besides dose (patient, device, names, times).
+    surrogate, provenance and hash columns), plus ``source_line``; a column that no row can have may
+    be absent. A kind ``report`` has there what the report says of the procedure besides dose
+    (patient, device, names, times).
     Rows of ``reports`` belong to the procedure row of the same ``source_line``.
     """
 

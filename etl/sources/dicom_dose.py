@@ -9,10 +9,8 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from etl.sources.dicom_items import (
-    Code,
     DamagedError,
     Item,
-    Notes,
     below,
     children,
     code_at,
@@ -25,6 +23,7 @@ from etl.sources.dicom_items import (
     said,
     stamp,
 )
+from etl.sources.reports import Code, Notes
 
 DCM = "DCM"
 _CONCEPT_NAME = 0x0040A043

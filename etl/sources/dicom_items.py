@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from math import isfinite
 from zoneinfo import ZoneInfo
@@ -11,9 +11,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from etl import units
-
-#: Code value and coding scheme: what items are matched by, never their English meaning.
-Code = tuple[str, str]
+from etl.sources.reports import Code, Notes
 
 _CONTENT, _CONCEPT_NAME, _CONCEPT = 0x0040A730, 0x0040A043, 0x0040A168
 _VALUE, _SCHEME, _MEANING = 0x00080100, 0x00080102, 0x00080104
@@ -48,19 +46,6 @@ class Number:
     text: str
     unit: str
     value: float | None
-
-
-@dataclass
-class Notes:
-    """What reading came upon: flags and values as they were sent."""
-
-    flags: list[str] = field(default_factory=list)
-    raw: list[tuple[str, str, str | None]] = field(default_factory=list)
-
-    def flag(self, name: str) -> None:
-        """Note a flag once."""
-        if name not in self.flags:
-            self.flags.append(name)
 
 
 def text(data: Dataset, tag: int) -> str:

@@ -18,7 +18,6 @@ from etl.sources import dicom_dose as dose
 from etl.sources.base import RefusalError
 from etl.sources.dicom_items import (
     Item,
-    Notes,
     a_date,
     a_time,
     any_date,
@@ -30,7 +29,7 @@ from etl.sources.dicom_items import (
     stamp,
     text,
 )
-from etl.sources.reports import Report, staged
+from etl.sources.reports import Notes, Report, staged
 from etl.staging import SourceFile, Staged
 from warehouse.settings import Settings
 

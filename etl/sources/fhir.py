@@ -12,8 +12,7 @@ from zoneinfo import ZoneInfo
 
 from etl import units
 from etl.sources.base import RefusalError
-from etl.sources.dicom_items import Code, Notes
-from etl.sources.reports import Report, staged
+from etl.sources.reports import Code, Notes, Report, staged
 from etl.staging import SourceFile, Staged
 from warehouse.settings import Settings
 

@@ -14,6 +14,8 @@ from etl.contract import reasons, staged_schema
 from etl.privacy import OLDEST_AGE, impersonal_name, without
 from etl.staging import EVENT, RAW_VALUE, REJECTED, REPORT, UNMAPPED, SourceFile, Staged
 
+#: Code value and coding scheme: what items are matched by, never their English meaning.
+Code = tuple[str, str]
 #: What a report says of a procedure besides dose.
 ABOUT = (
     "site", "accession_number", "study_uid", "modality", "procedure_start_at", "performed_on",
@@ -38,6 +40,19 @@ _WINDOWS = {
     "dlp_mgycm": (0.5, 20_000.0, "dlp_window"),
     "ctdi_vol_mgy": (0.1, 2000.0, "ctdi_vol_window"),
 }
+
+
+@dataclass
+class Notes:
+    """What reading came upon: flags and values as they were sent."""
+
+    flags: list[str] = field(default_factory=list)
+    raw: list[tuple[str, str, str | None]] = field(default_factory=list)
+
+    def flag(self, name: str) -> None:
+        """Note a flag once."""
+        if name not in self.flags:
+            self.flags.append(name)
 
 
 @dataclass

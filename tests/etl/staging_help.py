@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from etl.contract import staged_schema
 from etl.stage import stage
 from etl.staging import SourceFile, Staged
 from warehouse.settings import Settings
@@ -38,7 +39,9 @@ def stage_bytes(folder: Path, data: bytes | str, name: str = "log.csv", **settin
 
 def rows(staged: Staged) -> pl.DataFrame:
     assert staged.procedures is not None, staged.refusal
-    return pl.read_parquet(staged.procedures)
+    found = pl.read_parquet(staged.procedures)
+    absent = {n: k for n, k in staged_schema().items() if n not in found.columns}
+    return found.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in absent.items())
 
 
 def only(staged: Staged) -> dict[str, Any]:
