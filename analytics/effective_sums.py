@@ -1,6 +1,7 @@
 """Effective dose of facilities and modalities: sums of estimates, the only axis they share."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -35,7 +36,7 @@ def effective_sums(doses: pl.DataFrame, active: pl.DataFrame, by: Sequence[str])
     Notes
     -----
     A sum describes a population of patients by a reference adult's organ weights (ICRP 103,
-    paragraph 157); it predicts nobody's risk, so nothing here is of one patient.
+    paragraph 157); it predicts nobody's risk, one patient's least of all.
     """
     estimated = effective_dose(doses, active)
     known, n = pl.col(E).is_not_null(), pl.col("n")
@@ -56,6 +57,21 @@ def effective_sums(doses: pl.DataFrame, active: pl.DataFrame, by: Sequence[str])
     schema = {name: doses.schema[name] for name in by} | dict.fromkeys(names, pl.Float64())
     told = pl.DataFrame(medians, schema=schema, orient="row")
     return sums.join(told, on=list(by), how="left", nulls_equal=True).sort(*by)
+
+
+def effective_total(cases: pl.DataFrame, active: pl.DataFrame) -> dict[str, Any]:
+    """Sum the estimates of a few single cases; a row of :func:`effective_sums`.
+
+    Parameters
+    ----------
+    cases
+        ``modality``, ``region``, ``age_years`` (null: adult), ``dlp_mgycm``, ``kap_gycm2``; at
+        least one case.
+    active
+        The coefficients in force.
+    """
+    one = cases.with_columns(pl.lit(1).alias("n"), pl.lit("all").alias("of"))
+    return effective_sums(one, active, ["of"]).row(0, named=True)
 
 
 def _median(estimated: pl.DataFrame) -> tuple[float | None, float | None, float | None]:

@@ -97,14 +97,11 @@ def level_table(
         publication 135's decision table. The most frequent procedure first, groups by name.
     """
     found = typical_values(of_size(cases, size_band), "value", ["procedure_code", *by])
-    usable = levels
-    if size_band is not None and size_band.startswith("child"):
-        usable = levels.filter(pl.col("size_band") == size_band)
 
     @cache
     def benchmarks(code: str) -> Benchmarks:
         codes = lineage.get(code, [code])
-        return choose_benchmarks(usable, modality, codes, dose_index, size_band)
+        return choose_benchmarks(levels, modality, codes, dose_index, size_band)
 
     rows = [_judged(row, benchmarks(row["procedure_code"]), unit) for row in found.to_dicts()]
     judged = pl.DataFrame(rows, schema=JUDGED, orient="row")

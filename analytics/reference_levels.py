@@ -158,7 +158,8 @@ def choose_benchmarks(
     procedure_codes
         The procedure's code, then the more general ones it may borrow from (its parents).
     size_band
-        A level of the band wins; otherwise the level for all sizes stands.
+        A level of the band wins; otherwise the level for all sizes stands, which is of adults: a
+        child's band (``child …``) has its own level or none.
     on
         Day of judgement: levels that begin later are left out, of two the newer one wins.
 
@@ -168,12 +169,15 @@ def choose_benchmarks(
         National levels where there are any; otherwise the quartiles of published centres, marked
         as ``orientation``; empty where there is neither.
     """
+    of_band = pl.col("size_band") == (size_band or "")
+    if not (size_band or "").startswith("child"):
+        of_band |= pl.col("size_band").is_null()
     usable = levels.filter(
         (pl.col("modality") == modality)
         & (pl.col("dose_index") == dose_index)
         & (pl.col("role") == "benchmark")
         & pl.col("verified")
-        & (pl.col("size_band").is_null() | (pl.col("size_band") == (size_band or "")))
+        & of_band
     )
     if on is not None:
         usable = usable.filter(pl.col("valid_from").is_null() | (pl.col("valid_from") <= on))

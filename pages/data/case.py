@@ -1,20 +1,24 @@
 """What happened in one case: as sent and as canonical, event by event, among its own kind."""
 
+from datetime import date
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
 from analytics import outliers
+from analytics.dose import active_coefficients
 from pages.data import case_parts, case_review
 from pages.dose.case_chart import distribution_chart
 from pages.dose.measures import MEASURES
 from pages.shared import charts, data, downloads
 from pages.shared import format as fmt
 from pages.shared.navigation import link
+from warehouse.reference import effective_dose_coefficients
 
 OUTLIERS = "dose/outliers.py"
-MONTHS = 6
+#: Windows of the patient's other cases, months; the first is the one that sums are judged by.
+WINDOWS = {6: "6 months", 12: "12 months", 36: "3 years", 120: "10 years"}
 SIMILAR = 12
 #: Digits that a case number can have.
 LONGEST_NUMBER = 18
@@ -135,17 +139,27 @@ def draw_distributions(row: dict[str, Any]) -> None:
     )
 
 
-def draw_others(row: dict[str, Any]) -> None:
-    """List the patient's other cases in the window, with their sum, and similar cases."""
-    st.subheader(f"The patient's cases within {MONTHS} months before and after", anchor=False)
-    mine = data.query("case_patient", None, procedure_id=row["procedure_id"], months=MONTHS)
+def draw_patient(row: dict[str, Any]) -> None:
+    """List the patient's other cases in the window, with their sums."""
+    st.subheader("The patient's other cases", anchor=False)
+    months = st.segmented_control(
+        "Before and after this case", list(WINDOWS), default=6, required=True,
+        key="patient-window", format_func=WINDOWS.__getitem__,
+    )  # fmt: skip
+    mine = data.query("case_patient", None, procedure_id=row["procedure_id"], months=months or 6)
     if not row["has_patient"]:
         st.info("The source gave no patient id, so other cases of the patient are not known.")
     elif len(mine) <= 1:
         st.markdown("No other case of this patient is known in the window.")
     else:
         case_table(case_parts.brief(mine, row["procedure_id"]), "patient", "The patient's cases")
-        st.markdown(case_parts.sum_words(mine, row["performed_on"], MONTHS))
+        st.markdown(case_parts.sum_words(mine, row["performed_on"], months or 6))
+        active = active_coefficients(effective_dose_coefficients(), date.today())
+        st.markdown(case_parts.effective_words(mine, row["performed_on"], active))
+
+
+def draw_similar(row: dict[str, Any]) -> None:
+    """List the cases most like this one."""
     st.subheader("Similar cases", anchor=False)
     like = data.query("case_similar", None, procedure_id=row["procedure_id"], most=SIMILAR)
     if like.is_empty():
@@ -217,7 +231,8 @@ def main() -> None:
     case_review.draw(row)
     draw_events(events, row)
     draw_distributions(row)
-    draw_others(row)
+    draw_patient(row)
+    draw_similar(row)
     draw_history(row)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import altair as alt
 import polars as pl
 
+from analytics.effective_sums import effective_total
 from analytics.outliers import FIELD_AREA_CM2
 from pages.data import flag_words
 from pages.dose.measures import MEASURES
@@ -276,6 +277,24 @@ def sum_words(cases: pl.DataFrame, day: date, months: int) -> str:
     if not said:
         return "None of them has a dose figure."
     return f"Sum over the {months} months up to this case: {', '.join(said)}."
+
+
+def effective_words(cases: pl.DataFrame, day: date, active: pl.DataFrame) -> str:
+    """Say what the estimates of the patient's effective doses add up to, and what they are not."""
+    before = cases.filter(pl.col("performed_on") <= day, pl.col("modality") != "ultrasound")
+    if before.is_empty():
+        return ""
+    found = effective_total(before, active)
+    n = f"{fmt.count(found['n_estimated'])} of {fmt.plural(found['n'], 'case')}"
+    if not found["n_estimated"]:
+        return f"No effective dose is estimated: {n} have a dose and a coefficient in force."
+    icrp = " and ".join(str(number) for number in found["icrp"]) or "not stated"
+    return (
+        f"Effective dose estimate of these, CT and fluoroscopy together: "
+        f"{fmt.quantity(found['sum_msv'], 'mSv')} ({fmt.quantity(found['sum_low_msv'], 'mSv')} to "
+        f"{fmt.quantity(found['sum_high_msv'], 'mSv')}, the coefficients' band; {n}; ICRP {icrp}). "
+        "It is an estimate for a reference adult, not this patient's risk."
+    )
 
 
 def history(changes: pl.DataFrame) -> pl.DataFrame:

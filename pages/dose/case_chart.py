@@ -6,20 +6,26 @@ import altair as alt
 import polars as pl
 import streamlit as st
 
-from pages.dose.measures import measure
+from analytics.dose import SIZE_UNKNOWN
+from analytics.reference_levels import Benchmarks, choose_benchmarks
+from pages.dose.level_tables import provenance
+from pages.dose.measures import DoseMeasure, measure
 from pages.shared import charts, data
 from pages.shared import format as fmt
 from pages.shared.filters import Filters
+from warehouse.procedures import lineage
+from warehouse.reference import reference_levels
 
 BINS_PER_DECADE = 12
-THIS, LIMIT, MEDIAN, P95 = "This case", "Limit", "Median", "P95"
+THIS, LIMIT, MEDIAN, P95, LEVEL = "This case", "Limit", "Median", "P95", "Reference level"
 _COLOURS = {
     THIS: charts.OKABE_ITO[5],
     LIMIT: charts.OKABE_ITO[1],
     MEDIAN: charts.OKABE_ITO[0],
     P95: charts.OKABE_ITO[2],
+    LEVEL: charts.OKABE_ITO[4],
 }
-_DASHES = {THIS: [1, 0], LIMIT: [6, 3], MEDIAN: [2, 2], P95: [8, 3, 2, 3]}
+_DASHES = {THIS: [1, 0], LIMIT: [6, 3], MEDIAN: [2, 2], P95: [8, 3, 2, 3], LEVEL: [4, 4]}
 
 
 def distribution_chart(
@@ -29,9 +35,9 @@ def distribution_chart(
     filters: Filters | None,
     limit: float | None = None,
 ) -> None:
-    """Draw the distribution of a case's own kind and size; say so where there is too little.
+    """Draw the distribution of a case's own kind and size, with its reference level.
 
-    ``row`` has modality, procedure_key, size_band and, where known, baseline_from and baseline_to.
+    ``row`` is of query ``case_row``, with baseline_from and baseline_to where they are known.
     """
     size = None if row.get("all_sizes") else row["size_band"]
     bins = data.query(
@@ -51,11 +57,36 @@ def distribution_chart(
     marks = {THIS: value, MEDIAN: known["median"], P95: known["p95"]}
     if limit is not None:
         marks[LIMIT] = limit
+    levels = reference_of(row, of)
+    if levels.drl is not None:
+        marks[LEVEL] = levels.drl
     charts.show(
         _histogram(bins, marks, of.axis), bins, key=f"distribution-{name}",
         title=f"{of.label} of {kind}: n = {fmt.count(known['n_all'])}", filters=filters,
         alt_text=f"Distribution of {of.label} with this case at {fmt.number(value)}",
     )  # fmt: skip
+    _origin(levels, of)
+
+
+def reference_of(row: dict[str, Any], of: DoseMeasure) -> Benchmarks:
+    """Return the reference level of a case's procedure; a child's is of its own band or none."""
+    if row["procedure_code"] is None:
+        return Benchmarks()
+    size = "child" if row["child"] and row["size_band"] == SIZE_UNKNOWN else row["size_band"]
+    codes = lineage().get(row["procedure_code"], [row["procedure_code"]])
+    return choose_benchmarks(reference_levels(), row["modality"], codes, of.index.column, size)
+
+
+def _origin(levels: Benchmarks, of: DoseMeasure) -> None:
+    """Say where the level in the chart comes from, one click away."""
+    if levels.drl is None:
+        st.caption("No reference level is known for this procedure, size and dose index.")
+        return
+    label = f"{LEVEL}: {fmt.quantity(levels.drl, of.index.unit)}"
+    with st.popover(label, type="tertiary", icon=":material/rule:"):
+        for words in provenance(reference_levels(), list(levels.reference_ids)):
+            st.markdown(words)
+        st.markdown("A reference level is held against a facility's median, never one case.")
 
 
 def _histogram(

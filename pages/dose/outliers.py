@@ -143,7 +143,7 @@ def draw_case(row: dict[str, Any], filters: Filters) -> None:
     value = case[row["quantity"]]
     if name is None or not value:
         return
-    own = row["kind"] in ("own_percentile", "robust_limit", "trigger")
+    own = row["kind"] in ("own_percentile", "robust_limit", "trigger", "reference_multiple")
     first = case["performed_on"].replace(day=1)
     window = row["rule_window_months"] or 12
     whole = ALL_SIZES in row["basis"]

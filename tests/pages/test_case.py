@@ -3,17 +3,22 @@
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from analytics.dose import active_coefficients
 from etl.refresh import Asked, refresh
+from pages.data import case_parts
 from tests.conftest import use_data
 from tests.etl import dicom_made
 from tests.pages.app import ROOT, charts, opened, texts
 from warehouse.connect import current_snapshot, cursor
+from warehouse.reference import effective_dose_coefficients
 from warehouse.settings import Settings
 
 EVENTS = """
@@ -86,6 +91,7 @@ def test_the_patients_other_cases_are_listed_and_added_up_without_the_key(lived_
     (mine,) = [t.value for t in at.dataframe if "Which" in t.value.columns]
     assert set(mine["Case"]) == {number(lived_settings, "A1"), second}
     assert "K_a,r 32.5 mGy, KAP 5.60 Gy·cm²" in texts(at)
+    assert "not this patient's risk" in texts(at) or "No effective dose is estimated" in texts(at)
     snapshot = current_snapshot(lived_settings / "snapshots")
     assert snapshot is not None
     with cursor(snapshot) as cur:
@@ -157,3 +163,23 @@ def test_each_value_names_the_source_it_comes_from(joined_settings: Path) -> Non
     assert table["KAP"]["From"] == "dose report rdsr"
     assert table["Sex"]["From"] == "dose report rdsr:1"
     assert "Log and dose report differ by more than 5 %" in texts(at)
+
+
+def test_a_patients_effective_doses_add_up_with_their_band() -> None:
+    """2 Gy·cm² lumbar by 0.33 and 100 mGy·cm lumbar by 0.01843: 0.66 + 1.843 mSv."""
+    mine = pl.DataFrame(
+        {
+            "performed_on": [date(2026, 1, 1), date(2026, 2, 1), date(2026, 2, 2),
+                             date(2026, 5, 1)],
+            "modality": ["fluoroscopy", "CT", "fluoroscopy", "CT"],
+            "region": ["lumbar", "lumbar", None, "lumbar"],
+            "age_years": [50.0] * 4,
+            "kap_gycm2": [2.0, None, 1.0, None],
+            "dlp_mgycm": [None, 100.0, None, 5000.0],
+        }
+    )  # fmt: skip
+    active = active_coefficients(effective_dose_coefficients(), date(2026, 11, 30))
+    words = case_parts.effective_words(mine, date(2026, 3, 1), active)
+    assert "2.50 mSv (1.44 mSv to 3.57 mSv" in words, "0.66 ± 50 % and 1.843 ± 40 %"
+    assert "2 of 3 cases" in words and "ICRP 60 and 103" in words
+    assert "not this patient's risk" in words

@@ -14,6 +14,8 @@ from analytics.dose import size_band
 from analytics.outliers import MIN_CASES
 from etl import demo
 from pages.dose import outlier_list
+from pages.dose.case_chart import reference_of
+from pages.dose.measures import MEASURES
 from pages.dose.outlier_list import Choice
 from pages.shared.filters import Filters
 from tests.conftest import DEMO_END, DEMO_ROWS, use_data
@@ -168,6 +170,17 @@ def test_a_chosen_row_shows_the_case_among_its_own_kind() -> None:
     assert "far out of own kind" in texts(at)
     specs = [json.dumps(chart).split('"') for chart in charts(at)]
     assert any({"This case", "Limit"} <= set(spec) for spec in specs)
+
+
+def test_a_case_stands_beside_the_level_of_its_procedure_and_a_child_beside_none() -> None:
+    """TFESI_L borrows the Belgian level of transforaminal injections, 3.0 Gy·cm²."""
+    adult = {"modality": "fluoroscopy", "procedure_code": "TFESI_L", "child": False,
+             "size_band": "BMI 25–30"}  # fmt: skip
+    of = MEASURES["kap_gycm2"]
+    assert reference_of(adult, of).drl == 3.0
+    assert reference_of(adult | {"procedure_code": None}, of).drl is None
+    for band in ("child 15–30 kg", "size unknown"):
+        assert reference_of(adult | {"child": True, "size_band": band}, of).drl is None
 
 
 def test_without_any_hit_the_page_says_so() -> None:

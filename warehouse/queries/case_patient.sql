@@ -10,7 +10,7 @@ with this as (
 select
     p.procedure_id, p.performed_on, p.procedure_start_at, p.modality, p.procedure_code,
     p.procedure_name, p.room, p.status, p.air_kerma_mgy, p.kap_gycm2, p.fluoro_time_s,
-    p.dlp_mgycm, p.ctdi_vol_mgy, p.peak_skin_dose_mgy
+    p.dlp_mgycm, p.ctdi_vol_mgy, p.peak_skin_dose_mgy, p.region, p.age_years
 from procedure p, this
 where p.patient_key = this.patient_key and not p.is_test
     and p.status in ('completed', 'discontinued')
