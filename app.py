@@ -4,7 +4,7 @@ import gc
 
 import streamlit as st
 
-from pages.shared import data, filters, navigation, page
+from pages.shared import auth, data, filters, gate, navigation, page
 
 ICON = navigation.ROOT / "deploy" / "icon.png"
 
@@ -22,7 +22,8 @@ def freeze_imports() -> int:
 def main() -> None:
     """Draw the filter bar above the chosen page, or say what to do without data."""
     freeze_imports()
-    chosen = st.navigation(navigation.pages(), position="top")
+    listed = navigation.pages(auth.person().roles, gate.refused)
+    chosen = st.navigation(listed, position="top")
     if data.snapshot() is None:
         page.no_warehouse()
         return

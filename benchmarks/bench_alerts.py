@@ -89,8 +89,8 @@ def forget(folder: str) -> None:
 
 def listing(folder: str) -> None:
     """Fill the list to 10,000 cases and time what the outliers page asks of it."""
+    from warehouse.access import SYSTEM
     from warehouse.connect import current_snapshot
-    from warehouse.queries import Scope
     from warehouse.queries import run as query
     from warehouse.review_alerts import Asked, cases_page, counts, enter
     from warehouse.reviews import TO_DO, alerts_of
@@ -99,18 +99,20 @@ def listing(folder: str) -> None:
     chosen = Settings(data_dir=Path(folder))
     snapshot = current_snapshot(chosen.snapshots)
     assert snapshot is not None
-    many = query("alerts_cases", snapshot, Scope()).filter("counts").head(LISTED)
+    many = query("alerts_cases", snapshot, SYSTEM).filter("counts").head(LISTED)
     enter(chosen, _as_alerts(many), [], [], "made")
     times, total = [], 0
     for first in range(0, LISTED, LISTED // 20):
         begin = time.perf_counter()
-        asked = Asked(states=TO_DO, filters={"from_date": date.min, "to_date": date.max})
+        asked = Asked(
+            states=TO_DO, filters={"from_date": date.min, "to_date": date.max}, scope=SYSTEM
+        )
         for by in ("state", "rule_id", "size_band"):
             counts(chosen, asked, by)
         page, total = cases_page(chosen, asked, first, 50)
-        given = alerts_of(chosen, page["review_id"].to_list()).unique("review_id")
+        given = alerts_of(chosen, page["review_id"].to_list(), SYSTEM).unique("review_id")
         query(
-            "alerts_ids", snapshot, Scope(), sites=given["site"].to_list(),
+            "alerts_ids", snapshot, SYSTEM, sites=given["site"].to_list(),
             accessions=given["accession_number"].to_list(), days=given["performed_on"].to_list(),
             devices=given["device"].to_list(), starts=given["procedure_start_at"].to_list(),
             modalities=given["modality"].to_list(),

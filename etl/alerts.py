@@ -14,16 +14,15 @@ import polars as pl
 
 from analytics.alerts import find_alerts, reference_table
 from analytics.rules import Rule, active_rules, rule_periods
+from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot
 from warehouse.procedures import lineage
-from warehouse.queries import Scope, run
+from warehouse.queries import run
 from warehouse.reference import reference_levels, trigger_levels
 from warehouse.review_alerts import Judged, enter, unjudged
 from warehouse.review_rules import fingerprint, versions
 from warehouse.reviews import case_key_expr
 from warehouse.settings import Settings
-
-EVERYTHING = Scope()
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,11 @@ def find(settings: Settings, snapshot: Path | None = None) -> AlertResult:
         return AlertResult()
     periods = rule_periods(trigger_levels(), versions(settings))
     rules, mark = active_rules(periods), fingerprint(periods)
-    runs = run("alerts_runs", snapshot, EVERYTHING)["run_id"].to_list()
+    runs = run("alerts_runs", snapshot, SYSTEM)["run_id"].to_list()
     waiting = unjudged(settings, runs, mark)
     if not waiting:
         return AlertResult(seconds=time.perf_counter() - clock)
-    rows = run("alerts_cases", snapshot, EVERYTHING)
+    rows = run("alerts_cases", snapshot, SYSTEM)
     mine = rows.filter(pl.col("run_id").is_in(list(waiting)))
     cases = rows.filter("counts")
     judged = mine.filter("counts")["procedure_id"]

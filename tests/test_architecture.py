@@ -88,6 +88,17 @@ def test_every_page_is_registered_and_exists() -> None:
     assert [path for path in registered if not (ROOT / "pages" / path).exists()] == []
 
 
+def test_every_page_says_who_opens_it() -> None:
+    from pages.shared.navigation import PAGES, ROLES
+    from warehouse import access
+
+    registered = {path for listed in PAGES.values() for path, _ in listed}
+    assert registered == set(ROLES), (
+        "give each page its roles in ROLES of pages/shared/navigation.py: nobody opens it otherwise"
+    )
+    assert all(roles and roles <= set(access.ROLES) for roles in ROLES.values())
+
+
 def test_page_addresses_are_unique() -> None:
     from pages.shared.navigation import PAGES
 
@@ -108,26 +119,25 @@ def test_sql_stands_in_the_warehouse_only(package: str) -> None:
 
 
 QUERIES = sorted((ROOT / "warehouse" / "queries").glob("*.sql"))
-#: What is about loads, names or the whole installation's scale, and not about procedures of a site.
-WITHOUT_SITE = {
-    "alerts_runs",
-    "health_runs",
-    "health_files",
-    "health_unmapped",
-    "outliers_scale",
-    "schema_version",
-}
+#: What holds no figure of any case.
+WITHOUT_CASES = {"schema_version"}
 
 
 @pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
 def test_a_query_says_what_it_is_for_and_who_may_see_it(path: Path) -> None:
-    from warehouse.queries import parameters
+    from warehouse.access import SYSTEM_ROLE
+    from warehouse.queries import parameters, rule
 
     head = "\n".join(line for line in path.read_text("utf-8").splitlines() if line[:2] == "--")
     assert re.search(r"Grain:", head), "the header names the grain"
     assert re.search(r"Parameters?:|No parameters", head), "the header names the parameters"
-    if path.stem not in WITHOUT_SITE:
-        assert "scope_sites" in parameters(path.stem), "the reader's sites bound every query"
+    asked = rule(path.stem)  # says what to write where the header does not say who may run it
+    if asked.roles == {SYSTEM_ROLE} or asked.all_sites or path.stem in WITHOUT_CASES:
+        return
+    assert "scope_sites" in parameters(path.stem), (
+        "keep the rows within the reader's sites by $scope_sites, as parts/filtered.sql does; "
+        "where rows belong to no site, end the header's line of roles with '; all sites.'"
+    )
 
 
 def test_no_chart_makes_altair_guess_types() -> None:

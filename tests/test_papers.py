@@ -24,9 +24,10 @@ from etl.demo.papers import papers
 from pages.analysis.significance_pairs import repeated
 from pages.analysis.significance_times import long_visits
 from tests.conftest import ROOT, run_etl
+from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot, cursor
 from warehouse.evidence import published
-from warehouse.queries import Scope, run
+from warehouse.queries import run
 
 PAGE = ROOT / "docs" / "papers.md"
 HEAD = """# Two papers again
@@ -85,7 +86,7 @@ def of_s0(snapshot: Path, key: str) -> Comparison:
     """Compare fluoroscopy with CT in S0 as the page does."""
     outcome = next(o for o in OUTCOMES if o.key == key)
     counted = run(
-        "significance_frequency", snapshot, Scope(), outcome=key, group_by="modality",
+        "significance_frequency", snapshot, SYSTEM, outcome=key, group_by="modality",
         stratum=None, first_of_patient=True, sites=("Paper S0",),
     )  # fmt: skip
     return analyse(counted, outcome, ["fluoroscopy", "CT"]).overall
@@ -93,7 +94,7 @@ def of_s0(snapshot: Path, key: str) -> Comparison:
 
 def visits_of_s3(snapshot: Path, score: str, times: list[str]) -> pl.DataFrame:
     patterns = run(
-        "significance_visits", snapshot, Scope(), score=score, times=times, group_by=None,
+        "significance_visits", snapshot, SYSTEM, score=score, times=times, group_by=None,
         stratum=None, first_of_patient=True, sites=("Paper S3",),
     )  # fmt: skip
     return long_visits(patterns, times, None)
@@ -158,7 +159,7 @@ def s3(snapshot: Path) -> list[Figure]:
         visits_of_s3(snapshot, "responder", ["15min", "1mo"]), "binary", "Pain at least halved"
     )
     pairs = run(
-        "significance_pairs", snapshot, Scope(), x="pain_15min", y="pain_1mo", x_extra=None,
+        "significance_pairs", snapshot, SYSTEM, x="pain_15min", y="pain_1mo", x_extra=None,
         y_extra=None, first_of_patient=True, sites=("Paper S3",),
     )  # fmt: skip
     both = repeated(pairs)

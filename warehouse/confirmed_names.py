@@ -3,6 +3,7 @@
 import polars as pl
 import sqlalchemy as sa
 
+from warehouse.access import Person, require
 from warehouse.procedures import procedure_names
 from warehouse.review_tables import confirmed_name, now, reading, writing
 from warehouse.reviews import frame
@@ -13,22 +14,25 @@ class ConfirmedNameError(ValueError):
     """A name cannot be confirmed as it stands; the text says why."""
 
 
-def confirm(settings: Settings, name: str, procedure_code: str, person: str) -> None:
+def confirm(settings: Settings, name: str, procedure_code: str, person: Person) -> None:
     """Give a procedure name a code; the next refresh applies it to past procedures too.
 
     Raises
     ------
     ConfirmedNameError
         For a blank name, an unknown code, or without a person.
+    RefusedError
+        Where the person's role or sites do not allow it: a name holds at every site.
     """
+    require(person, "procedure name")
     if not name.strip():
         raise ConfirmedNameError("there is no name to confirm")
     if procedure_code not in procedure_names():
         raise ConfirmedNameError(f"'{procedure_code}' is no procedure that Kerma knows")
-    if not person.strip():
+    if not person.name.strip():
         raise ConfirmedNameError("a name is confirmed by a person: sign in, or set KERMA_USER")
     row = {
-        "name": name, "procedure_code": procedure_code, "person": person.strip(),
+        "name": name, "procedure_code": procedure_code, "person": person.name.strip(),
         "confirmed_at": now(),
     }  # fmt: skip
     with writing(settings) as con:

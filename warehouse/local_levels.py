@@ -3,6 +3,7 @@
 import polars as pl
 import sqlalchemy as sa
 
+from warehouse.access import Person, require
 from warehouse.review_tables import local_level, now, reading, writing
 from warehouse.reviews import frame
 from warehouse.settings import Settings
@@ -15,7 +16,7 @@ COMPUTED = (
 )  # fmt: skip
 
 
-def save(settings: Settings, levels: pl.DataFrame, person: str) -> int:
+def save(settings: Settings, levels: pl.DataFrame, person: Person) -> int:
     """Keep computed levels, all or none, under one moment; return how many.
 
     ``levels`` has the columns of :data:`COMPUTED`.
@@ -24,12 +25,15 @@ def save(settings: Settings, levels: pl.DataFrame, person: str) -> int:
     ------
     ValueError
         Without a person or without levels.
+    RefusedError
+        Where the person's role does not save levels.
     """
-    if not person.strip():
+    require(person, "own level")
+    if not person.name.strip():
         raise ValueError("levels are saved by a person: sign in, or set KERMA_USER")
     if levels.is_empty():
         raise ValueError("there is no level to save")
-    stamp = {"person": person.strip(), "saved_at": now()}
+    stamp = {"person": person.name.strip(), "saved_at": now()}
     rows = [row | stamp for row in levels.select(COMPUTED).iter_rows(named=True)]
     with writing(settings) as con:
         con.execute(local_level.insert(), rows)

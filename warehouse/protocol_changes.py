@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import sqlalchemy as sa
 
+from warehouse.access import Person, RefusedError, Scope, require
 from warehouse.review_tables import now, protocol_change, reading, writing
 from warehouse.reviews import frame
 from warehouse.settings import Settings
@@ -32,7 +33,7 @@ class ProtocolChangesError(ValueError):
 
 def record(
     settings: Settings,
-    person: str,
+    person: Person,
     changed_on: date,
     what: str,
     site: str | None = None,
@@ -45,10 +46,13 @@ def record(
     ------
     ProtocolChangesError
         Without words, without a person, or with a day that has not come.
+    RefusedError
+        Where the person's role or sites do not allow it; a change at every site (None) needs all.
     """
+    _allowed(person, site)
     if not what.strip():
         raise ProtocolChangesError("say in a few words what was changed")
-    if not person.strip():
+    if not person.name.strip():
         raise ProtocolChangesError("a change is recorded by a person: sign in, or set KERMA_USER")
     if changed_on > date.today():
         raise ProtocolChangesError(
@@ -56,38 +60,54 @@ def record(
         )
     row = {
         "changed_on": changed_on, "what": what.strip(), "site": site, "room": room,
-        "procedure_code": procedure_code, "person": person.strip(), "recorded_at": now(),
+        "procedure_code": procedure_code, "person": person.name.strip(), "recorded_at": now(),
     }  # fmt: skip
     with writing(settings) as con:
         made = con.execute(protocol_change.insert().values(row).returning(protocol_change.c.id))
         return made.scalar_one()
 
 
-def withdraw(settings: Settings, change_id: int, person: str) -> None:
+def withdraw(settings: Settings, change_id: int, person: Person) -> None:
     """Withdraw a change that was recorded by mistake; who did it stays."""
     with writing(settings) as con:
+        site = con.execute(
+            sa.select(protocol_change.c.site).where(protocol_change.c.id == change_id)
+        ).scalar()
+        _allowed(person, site)
         done = con.execute(
             protocol_change.update()
             .where(protocol_change.c.id == change_id, protocol_change.c.withdrawn_at.is_(None))
-            .values(withdrawn_by=person, withdrawn_at=now())
+            .values(withdrawn_by=person.name, withdrawn_at=now())
         )
         if not done.rowcount:
             raise ProtocolChangesError(f"change {change_id} is not recorded, or withdrawn already")
 
 
-def recorded(settings: Settings) -> pl.DataFrame:
-    """Return the changes recorded in the app and not withdrawn, in order of time."""
+def _allowed(person: Person, site: str | None) -> None:
+    """Refuse a change that reaches beyond the person's sites; None is every site."""
+    require(person, "protocol change", site)
+    if site is None and person.scope.sites is not None:
+        raise RefusedError("a change at every site is recorded by those of all sites: name a site")
+
+
+def recorded(settings: Settings, scope: Scope) -> pl.DataFrame:
+    """Return the changes recorded in the app and not withdrawn, in order of time.
+
+    A reader of some sites sees theirs and those of every site.
+    """
+    site = protocol_change.c.site
+    sees = sa.true() if scope.sites is None else site.is_(None) | site.in_(scope.sites)
     names = ("id", *SCHEMA.names(), "person")
     query = (
         sa.select(*(protocol_change.c[name] for name in names))
-        .where(protocol_change.c.withdrawn_at.is_(None))
+        .where(protocol_change.c.withdrawn_at.is_(None), sees)
         .order_by(protocol_change.c.changed_on, protocol_change.c.id)
     )
     with reading(settings) as con:
         return frame(con, query)
 
 
-def all_changes(settings: Settings) -> pl.DataFrame:
+def all_changes(settings: Settings, scope: Scope) -> pl.DataFrame:
     """Return the changes of the app and of the site's file together, in order of time.
 
     Raises
@@ -95,8 +115,10 @@ def all_changes(settings: Settings) -> pl.DataFrame:
     ProtocolChangesError
         Where the file cannot be read.
     """
-    written = recorded(settings).select(SCHEMA.names())
+    written = recorded(settings, scope).select(SCHEMA.names())
     filed = protocol_changes(settings.data_dir)
+    if scope.sites is not None:
+        filed = filed.filter(pl.col("site").is_null() | pl.col("site").is_in(scope.sites))
     return pl.concat([filed, written]).sort("changed_on", maintain_order=True)
 
 

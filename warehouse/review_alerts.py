@@ -1,15 +1,16 @@
 """Alerts as rows: what the judgement found goes in once, what lists and counts ask comes out."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
 
+from warehouse.access import Scope
 from warehouse.review_form import ReviewForm
 from warehouse.review_tables import alert, judged_run, now, reading, review, review_event, writing
-from warehouse.reviews import frame
+from warehouse.reviews import CASE_ROLES, frame, seen_by
 from warehouse.settings import Settings
 
 #: Who is named in the history where nobody but the programme acted.
@@ -261,16 +262,18 @@ class Asked:
     rules: tuple[str, ...] | None = None
     size_bands: tuple[str, ...] | None = None
     filters: dict[str, Any] | None = None  #: parameters of the filter bar
-    scope_sites: tuple[str, ...] | None = None
+    scope: Scope = field(kw_only=True)  #: of the reader
 
     def where(self) -> list[sa.ColumnElement[bool]]:
         """Return the conditions on the joined tables."""
         given = self.filters or {}
+        mine = self.scope.operators if CASE_ROLES & set(self.scope.roles) else None
         listed: list[tuple[Any, Any]] = [
             (review.c.state, self.states), (alert.c.rule_id, self.rules),
-            (alert.c.size_band, self.size_bands), (alert.c.site, self.scope_sites),
+            (alert.c.size_band, self.size_bands), (alert.c.site, self.scope.sites),
             (alert.c.site, given.get("sites")), (alert.c.modality, given.get("modalities")),
             (alert.c.room, given.get("rooms")), (alert.c.operator, given.get("operators")),
+            (alert.c.operator, mine),
             (sa.func.coalesce(alert.c.procedure_code, "unmapped"), given.get("procedures")),
         ]  # fmt: skip
         tests: list[sa.ColumnElement[bool]] = [
@@ -298,7 +301,9 @@ def cases_page(settings: Settings, asked: Asked, first: int, rows: int) -> tuple
     """Return one page of the cases with alerts, furthest out first, and how many there are.
 
     A case lies as far out as its furthest dose; one with a unit error alone, as far as that is.
+    Cases are for those who may see single ones; :func:`counts` is for everybody.
     """
+    seen_by(asked.scope)
     dose = sa.case((alert.c.kind != "unit_ratio", alert.c.score))
     grouped = (
         sa.select(

@@ -9,6 +9,7 @@ import polars as pl
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from warehouse.access import Person, require
 from warehouse.review_tables import now, reading, rule_version, writing
 from warehouse.reviews import ReviewError, frame
 from warehouse.settings import Settings
@@ -82,17 +83,24 @@ class RuleVersion(BaseModel):
         return self
 
 
-def record(settings: Settings, version: RuleVersion, person: str, seen: int) -> int:
+def record(settings: Settings, version: RuleVersion, person: Person, seen: int) -> int:
     """Keep a version and return its number; ``seen`` is the newest number its writer knew.
 
     Raises
     ------
     ReviewError
         Where another version of this rule was recorded since, or nobody is named.
+    RefusedError
+        Where the person's role or sites do not allow it: a rule holds at every site.
     """
-    if not person.strip():
+    require(person, "rule")
+    if not person.name.strip():
         raise ReviewError("who changes the rule is not known: sign in, or set KERMA_USER")
-    row = version.model_dump() | {"unit": _unit(version), "person": person, "recorded_at": now()}
+    row = version.model_dump() | {
+        "unit": _unit(version),
+        "person": person.name,
+        "recorded_at": now(),
+    }
     newest = sa.select(sa.func.max(rule_version.c.id)).where(
         rule_version.c.rule_id == version.rule_id
     )

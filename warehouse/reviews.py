@@ -13,6 +13,7 @@ from typing import Any, Literal
 import polars as pl
 import sqlalchemy as sa
 
+from warehouse.access import SYSTEM_ROLE, Person, RefusedError, Scope, require
 from warehouse.review_form import ReviewForm
 from warehouse.review_tables import alert, now, reading, review, review_event, writing
 from warehouse.settings import Settings
@@ -37,6 +38,10 @@ COLUMNS = (
     "data_check", "justification", "outcome", "patient_informed_on", "follow_up_due",
     "follow_up_done", "action_owner", "action_due", "action_done",
 )  # fmt: skip
+
+
+#: Who may look at single cases.
+CASE_ROLES = frozenset({"rso", "physician", SYSTEM_ROLE})
 
 
 class ReviewError(ValueError):
@@ -119,31 +124,52 @@ def case_key_expr() -> pl.Expr:
 SEPARATOR = "\x1f"
 
 
-def reviews_of(settings: Settings, key: str) -> list[Review]:
-    """Return the rounds of review of a case, the latest first."""
+def seen_by(scope: Scope) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions on ``review`` that keep within what a reader may see.
+
+    Cases are for RSOs, and for physicians their own; a case is theirs by the operator of its
+    alerts.
+    """
+    if not CASE_ROLES & set(scope.roles):
+        raise RefusedError("single cases are for an RSO, and for physicians their own")
+    tests: list[sa.ColumnElement[bool]] = []
+    if scope.sites is not None:
+        tests.append(review.c.site.in_(scope.sites))
+    if scope.operators is not None:
+        mine = sa.select(alert.c.review_id).where(alert.c.operator.in_(scope.operators))
+        tests.append(review.c.id.in_(mine))
+    return tests
+
+
+def reviews_of(settings: Settings, key: str, scope: Scope) -> list[Review]:
+    """Return the rounds of review of a case that the reader may see, the latest first."""
     with reading(settings) as con:
         rows = con.execute(
-            sa.select(review).where(review.c.case_key == key).order_by(review.c.id.desc())
+            sa.select(review)
+            .where(review.c.case_key == key, *seen_by(scope))
+            .order_by(review.c.id.desc())
         )
         return [_as_review(row) for row in rows]
 
 
-def alerts_of(settings: Settings, review_ids: Sequence[int]) -> pl.DataFrame:
-    """Return the alerts of some rounds of review, the furthest out first."""
+def alerts_of(settings: Settings, review_ids: Sequence[int], scope: Scope) -> pl.DataFrame:
+    """Return the alerts of some rounds of review that the reader may see, furthest out first."""
     query = (
         sa.select(alert)
-        .where(alert.c.review_id.in_(list(review_ids)))
+        .join(review, alert.c.review_id == review.c.id)
+        .where(alert.c.review_id.in_(list(review_ids)), *seen_by(scope))
         .order_by(alert.c.score.is_(None).desc(), alert.c.score.desc(), alert.c.rule_id)
     )
     with reading(settings) as con:
         return frame(con, query)
 
 
-def history(settings: Settings, review_ids: Sequence[int]) -> pl.DataFrame:
+def history(settings: Settings, review_ids: Sequence[int], scope: Scope) -> pl.DataFrame:
     """Return all that ever happened to some rounds of review, the latest first."""
     query = (
         sa.select(review_event)
-        .where(review_event.c.review_id.in_(list(review_ids)))
+        .join(review, review_event.c.review_id == review.c.id)
+        .where(review_event.c.review_id.in_(list(review_ids)), *seen_by(scope))
         .order_by(review_event.c.id.desc())
     )
     with reading(settings) as con:
@@ -154,7 +180,7 @@ def act(
     settings: Settings,
     seen: Review,
     action: Action,
-    person: str,
+    person: Person,
     form: ReviewForm | None = None,
     note: str | None = None,
     operators: Iterable[str | None] = (),
@@ -173,19 +199,23 @@ def act(
         Where the operator of the case, or who reviewed it, would sign.
     ReviewError
         Where the action does not fit the state, or something needed is missing.
+    RefusedError
+        Where the person's role does not review, or the case is of another site.
     """
+    require(person, "review")
     with writing(settings) as con:
         stands = _stands(con, seen.review_id)
+        require(person, "review", stands.site)
         if stands.version != seen.version:
             raise ConflictError(stands, *_last_change(con, seen.review_id))
-        target = _checked(con, stands, action, person, form, note, operators)
+        target = _checked(con, stands, action, person.name, form, note, operators)
         fresh = form if form is not None else stands.form
-        changed = _changes(stands, action, target, person, fresh)
+        changed = _changes(stands, action, target, person.name, fresh)
         con.execute(review.update().where(review.c.id == stands.review_id).values(changed))
         details: dict[str, Any] = {"facts": facts} if facts else {}
         if form is not None:
             details["form"] = fresh.model_dump(mode="json", exclude_none=True)
-        _enter(con, stands, action, person, target, changed["version"], note, details)
+        _enter(con, stands, action, person.name, target, changed["version"], note, details)
         return _stands(con, stands.review_id)
 
 

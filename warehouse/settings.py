@@ -12,13 +12,17 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from warehouse.sign_in import SignIn
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
 class Settings(BaseSettings):
     """What a site can set; everything that Kerma writes lies under ``data_dir``."""
 
-    model_config = SettingsConfigDict(env_prefix="KERMA_", toml_file=ROOT / "kerma.toml")
+    model_config = SettingsConfigDict(
+        env_prefix="KERMA_", env_nested_delimiter="__", toml_file=ROOT / "kerma.toml"
+    )
 
     data_dir: Path = Field(default=ROOT / "data", description="all that Kerma writes")
     default_site: str = Field(default="main", description="site of rows that name none")
@@ -61,6 +65,14 @@ class Settings(BaseSettings):
     user: str | None = Field(
         default=None,
         description="who reviews where nobody signs in; else the account of the process",
+    )
+
+    sign_in: SignIn | None = Field(
+        default=None, description="OpenID Connect provider; without it this machine only"
+    )
+    allow_open: bool = Field(
+        default=False,
+        description="serve other machines without sign-in: whoever reaches Kerma sees everything",
     )
 
     @property

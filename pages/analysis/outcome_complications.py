@@ -21,14 +21,13 @@ from analytics.outcomes_complications import (
     shares_by_term,
 )
 from analytics.results import Estimate, NotComputable
-from pages.shared import auth, charts, data, filters
+from pages.shared import charts, data, filters
 from pages.shared import format as fmt
 from pages.shared.navigation import ROOT
 from pages.shared.page import View
 
 CASE = ROOT / "pages" / "data" / "case.py"
 #: Who may see single cases; a manager sees counts.
-MAY_SEE_CASES = {"rso", "physicist", "admin"}
 MOST_CASES = 500
 MOST_EVENTS = 150
 MOST_PROCEDURES = 15
@@ -271,8 +270,8 @@ def _control(frame: pl.DataFrame, title: str, share: bool) -> AltairChart:
 def _draw_cases(view: View) -> None:
     """List the cases to those who may see single cases; a row opens the case."""
     st.subheader("Cases", anchor=False)
-    if not auth.person().roles & MAY_SEE_CASES:
-        st.caption("Single cases are listed for radiation safety and physics.")
+    if not data.may("outcomes_cases"):
+        st.caption("Single cases are listed for radiation safety, and to physicians their own.")
         return
     cases = data.query("outcomes_cases", view.filters, most=MOST_CASES)
     if cases.is_empty():

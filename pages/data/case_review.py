@@ -10,14 +10,13 @@ from pages.dose.outlier_list import reason
 from pages.shared import auth, data, downloads
 from pages.shared import format as fmt
 from warehouse import reviews
+from warehouse.access import Person, RefusedError, may
 from warehouse.review_form import ReviewForm
 from warehouse.reviews import Action, ConflictError, Review, ReviewError
 from warehouse.settings import settings
 
 MONTHS = 6
 SAID, CLASH = "review-said", "review-clash"
-#: Roles that write and sign reviews.
-REVIEWERS = frozenset({"rso", "physicist"})
 WHAT_NEXT = {
     "open": "Nobody has looked at this case yet.",
     "in review": "A review is being written.",
@@ -35,14 +34,14 @@ def draw(row: dict[str, Any]) -> None:
         row["site"], row["accession_number"], row["performed_on"], row["device"],
         row["procedure_start_at"], row["modality"],
     )  # fmt: skip
-    rounds = reviews.reviews_of(settings(), key)
+    rounds = reviews.reviews_of(settings(), key, data.scope())
     if not rounds:
         st.markdown("No rule in force is exceeded: there is nothing to review.")
         return
     said = st.session_state.pop(SAID, None)
     if said:
         st.success(said)
-    alerts = reviews.alerts_of(settings(), [r.review_id for r in rounds])
+    alerts = reviews.alerts_of(settings(), [r.review_id for r in rounds], data.scope())
     _alerts(alerts)
     _round(rounds[0], row)
     _history(rounds)
@@ -62,17 +61,17 @@ def _round(stands: Review, row: dict[str, Any]) -> None:
     who = auth.person()
     st.markdown(f"**Review: {stands.state}.** {WHAT_NEXT[stands.state]}")
     st.caption(f"You write as {who.name or 'nobody: sign in, or set KERMA_USER'}.")
-    if stands.state in ("open", "in review", "reopened") and who.roles & REVIEWERS:
+    if stands.state in ("open", "in review", "reopened") and may(who, "review", row["site"]):
         _write(stands, row, who)
         return
     review_form.show(stands.form)
     names = {"reviewed by": stands.reviewer, "signed by": stands.signed_by}
     st.caption(" · ".join(f"{what} {name}" for what, name in names.items() if name))
-    if stands.state in ("awaiting sign-off", "closed") and who.roles & REVIEWERS:
+    if stands.state in ("awaiting sign-off", "closed") and may(who, "review", row["site"]):
         _decide(stands, row, who)
 
 
-def _write(stands: Review, row: dict[str, Any], who: auth.Person) -> None:
+def _write(stands: Review, row: dict[str, Any], who: Person) -> None:
     """Offer the form on the version that this person saw first, and keep what they wrote."""
     seen = _seen(stands)
     if seen.version != stands.version:
@@ -96,7 +95,7 @@ def _write(stands: Review, row: dict[str, Any], who: auth.Person) -> None:
     _do(seen, "submit" if submit else "save", who, row, form=form, facts=facts)
 
 
-def _decide(stands: Review, row: dict[str, Any], who: auth.Person) -> None:
+def _decide(stands: Review, row: dict[str, Any], who: Person) -> None:
     """Offer what can be done with a written review: sign, send back, reopen."""
     note = st.text_input(
         "Note", key=f"note-{_prefix(stands)}", placeholder="Needed to send back or to reopen",
@@ -115,7 +114,7 @@ def _decide(stands: Review, row: dict[str, Any], who: auth.Person) -> None:
 def _do(
     seen: Review,
     action: Action,
-    who: auth.Person,
+    who: Person,
     row: dict[str, Any],
     *,
     form: ReviewForm | None = None,
@@ -125,7 +124,7 @@ def _do(
     """Do it and show the page anew, or say why not; what was typed stays in the form."""
     try:
         after = reviews.act(
-            settings(), seen, action, who.name, form, note or None, (row["operator"],), facts
+            settings(), seen, action, who, form, note or None, (row["operator"],), facts
         )
     except ConflictError as error:
         st.session_state[CLASH] = error.person
@@ -133,7 +132,7 @@ def _do(
         if form is not None:
             st.rerun()
         return
-    except ReviewError as error:
+    except (ReviewError, RefusedError) as error:
         st.error(f"Nothing was written: {error}.")
         return
     st.session_state.pop(CLASH, None)
@@ -219,7 +218,7 @@ def _facts(row: dict[str, Any]) -> dict[str, Any]:
 
 def _history(rounds: list[Review]) -> None:
     """List everything that ever happened to the reviews of the case."""
-    events = reviews.history(settings(), [r.review_id for r in rounds])
+    events = reviews.history(settings(), [r.review_id for r in rounds], data.scope())
     table = events.select(
         pl.col("at").alias("When (UTC)"),
         pl.col("what").alias("What"),

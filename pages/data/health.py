@@ -9,6 +9,7 @@ from pages.shared import charts, data, downloads, page
 from pages.shared import format as fmt
 from pages.shared.auth import person
 from pages.shared.filters import Filters
+from warehouse.access import RefusedError
 from warehouse.confirmed_names import ConfirmedNameError, confirm, confirmed_names
 from warehouse.procedures import procedure_names
 from warehouse.reference import trigger_levels
@@ -169,8 +170,8 @@ def confirm_name(names: pl.DataFrame) -> None:
         if st.button("Confirm", type="primary", key="confirm-name"):
             code = code or ""
             try:
-                confirm(shown(), name or "", code, person().name)
-            except ConfirmedNameError as error:
+                confirm(shown(), name or "", code, person())
+            except (ConfirmedNameError, RefusedError) as error:
                 st.error(str(error))
             else:
                 st.success(f"“{name}” is {labels[code]}: applied at the next refresh.")

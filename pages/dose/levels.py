@@ -14,10 +14,10 @@ from pages.shared import auth, charts, data, downloads, filters, page
 from pages.shared import format as fmt
 from pages.shared.page import View
 from warehouse import local_levels as kept
+from warehouse.access import Person, may
 from warehouse.reference import effective_dose_coefficients, reference_levels
 from warehouse.settings import shown
 
-MAY_SAVE = frozenset({"rso", "physicist", "admin"})
 FACILITIES, ROOMS = {"site": "Site"}, {"site": "Site", "room": "Room"}
 
 
@@ -89,10 +89,10 @@ def draw_local(
     known = local.filter(pl.col("value").is_not_null())
     reader = auth.person()
     with st.container(horizontal=True, vertical_alignment="center"):
-        if reader.roles & MAY_SAVE and len(known):
+        if may(reader, "own level") and len(known):
             st.button(
                 f"Save these {fmt.plural(len(known), 'level')}", icon=":material/save:",
-                key="save-levels", on_click=save, args=(known, mine, unit, view, reader.name),
+                key="save-levels", on_click=save, args=(known, mine, unit, view, reader),
                 help="Kept with the day, the filters and the snapshot, to compare with later.",
             )  # fmt: skip
         downloads.offer(words, key="own-levels", title="Own levels", filters=view.filters)
@@ -102,7 +102,7 @@ def draw_local(
         st.success(told)
 
 
-def save(known: pl.DataFrame, of: dict[str, str], unit: str, view: View, person: str) -> None:
+def save(known: pl.DataFrame, of: dict[str, str], unit: str, view: View, person: Person) -> None:
     """Keep the own levels with where they come from; a callback."""
     path = data.snapshot()
     facts = of | {

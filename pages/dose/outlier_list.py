@@ -36,8 +36,8 @@ def asked(filters: Filters, choice: Choice, without: str = "") -> Asked:
         states=None if without == "state" else choice.states or None,
         rules=None if without == "rule_id" else choice.rules or None,
         size_bands=None if without == "size_band" else choice.size_bands or None,
-        filters=filters.parameters(),
-        scope_sites=data.scope().sites,
+        filters=filters.parameters() | {"operators": data.operators(filters)},
+        scope=data.scope(),
     )
 
 
@@ -48,7 +48,8 @@ def count(filters: Filters, choice: Choice, by: str) -> dict[str, int]:
 
 def waiting(filters: Filters) -> int:
     """Count the cases of a view whose review is not closed."""
-    return review_alerts.cases_page(shown(), asked(filters, Choice(TO_DO)), 0, 1)[1]
+    states = review_alerts.counts(shown(), asked(filters, Choice(TO_DO)), "state")
+    return sum(states.values())
 
 
 def cases(
@@ -60,7 +61,7 @@ def cases(
     this warehouse does not hold the case (any more).
     """
     listed, total = review_alerts.cases_page(shown(), asked(filters, choice), first, rows)
-    alerts = reviews.alerts_of(shown(), listed["review_id"].to_list())
+    alerts = reviews.alerts_of(shown(), listed["review_id"].to_list(), data.scope())
     of_unit = pl.col("kind") == "unit_ratio"
     names = alerts.sort(of_unit, descending=True, maintain_order=True)
     rules = names.group_by("review_id").agg(

@@ -6,7 +6,6 @@ import streamlit as st
 
 from pages.dose import report_blocks as blocks
 from pages.dose.report_document import document
-from pages.dose.unit_funnels import MAY_SEE_NAMES
 from pages.shared import auth, data, filters, page
 from pages.shared import format as fmt
 from report.html import html
@@ -70,7 +69,7 @@ def main() -> None:
             width=160,
         )  # fmt: skip
         quarter = named.get(chosen, first)
-        allowed = bool(auth.person().roles & MAY_SEE_NAMES)
+        allowed = auth.person().scope.sees_names
         names = allowed and st.toggle("Operators by name", key="report-names")
         key = (quarter, view.filters, names, data.snapshot())
         if st.button("Make the report", icon=":material/description:", key="make-report"):

@@ -237,7 +237,7 @@ def effective(spans: Spans) -> Section:
 def trends(spans: Spans, measures: list[tuple[str, DoseMeasure]]) -> Section:
     """Say how the dose of the most frequent procedures moves."""
     rows, pictures = [], []
-    changes = all_changes(shown())
+    changes = all_changes(shown(), data.scope())
     for modality, measure in measures:
         cases = data.query("levels_values", spans.year, modality=modality, dose_index=measure.name)
         known = cases.filter(pl.col("procedure_code") != "unmapped")["procedure_code"]
@@ -314,7 +314,7 @@ def signals(months: pl.DataFrame, noted: pl.DataFrame, spans: Spans) -> str:
 
 def changes(spans: Spans) -> Section:
     """List the protocol changes of the months before and in the quarter."""
-    noted = all_changes(shown()).filter(
+    noted = all_changes(shown(), data.scope()).filter(
         pl.col("changed_on").is_between(spans.year.from_date, spans.year.to_date)
     )
     if noted.is_empty():

@@ -62,7 +62,7 @@ def outliers(spans: Spans) -> Section:
 
 def _asked(spans: Spans, whenever: bool = False) -> Asked:
     filters = spans.now.parameters() | ({"from_date": None} if whenever else {})
-    return Asked(filters=filters, scope_sites=data.scope().sites)
+    return Asked(filters=filters, scope=data.scope())
 
 
 def _decided(spans: Spans) -> list[Block]:

@@ -16,12 +16,12 @@ from pages.shared import auth, data, downloads, page
 from pages.shared import format as fmt
 from pages.shared.navigation import ROOT
 from warehouse import review_rules
+from warehouse.access import Person, RefusedError, may
 from warehouse.procedures import procedure_names
 from warehouse.review_rules import WINDOWED, RuleChange, RuleVersion, versions
 from warehouse.reviews import ReviewError
 from warehouse.settings import settings
 
-EDITORS = frozenset({"rso", "admin"})
 NEW = "A new rule"
 SAID = "rules-said"
 KINDS = {
@@ -213,7 +213,7 @@ def change_of(row: dict[str, Any], active: bool) -> RuleChange:
     return "off" if row["active"] and not active else "change"
 
 
-def keep(given: dict[str, Any], row: dict[str, Any], who: auth.Person, seen: int) -> None:
+def keep(given: dict[str, Any], row: dict[str, Any], who: Person, seen: int) -> None:
     """Record a version and judge the cases by it, or say what is wrong."""
     filled = {name: None if value == "" else value for name, value in given.items()}
     if row:
@@ -227,11 +227,11 @@ def keep(given: dict[str, Any], row: dict[str, Any], who: auth.Person, seen: int
         version = RuleVersion.model_validate(
             filled | {"change": change_of(row, bool(given["active"]))}
         )
-        number = review_rules.record(settings(), version, who.name, seen)
+        number = review_rules.record(settings(), version, who, seen)
     except ValidationError as error:
         st.error(f"Nothing was written. {'; '.join(map(wrong_words, error.errors()))}.")
         return
-    except ReviewError as error:
+    except (ReviewError, RefusedError) as error:
         st.error(f"Nothing was written: {error}.")
         return
     st.session_state[SAID] = f"{version.rule_id}: version {number} recorded. {rejudge()}"
@@ -276,8 +276,10 @@ def draw_editor(current: pl.DataFrame, periods: pl.DataFrame, recorded: pl.DataF
         row = current.filter(pl.col("rule_id") == chosen).row(0, named=True)
         draw_history(chosen, periods, recorded)
     who = auth.person()
-    if not who.roles & EDITORS:
-        st.info("Rules are changed by a radiation safety officer.")
+    if not may(who, "rule"):
+        st.info(
+            "Rules hold at every site: they are changed by a radiation safety officer of all sites."
+        )
         return
     mine = recorded.filter(pl.col("rule_id") == chosen)["id"].max()
     seen = mine if isinstance(mine, int) else 0

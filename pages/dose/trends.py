@@ -163,8 +163,8 @@ def draw_funnel(choice: Choice, view: page.View) -> None:
     asked = {name: value for name, value in choice.parameters().items() if name != "room"}
     cells = data.query("funnel_units", view.filters, unit=unit, **asked)
     if unit == "operator":
-        allowed = bool(auth.person().roles & funnels.MAY_SEE_NAMES)
-        if not (allowed and st.toggle("Show operators by name", key="operator-names")):
+        allowed = auth.person().scope.sees_names
+        if allowed and not st.toggle("Show operators by name", key="operator-names"):
             cells = funnels.mask(cells)
     found = dose_funnel(cells)
     if isinstance(found, NotComputable):
@@ -182,10 +182,10 @@ def draw_funnel(choice: Choice, view: page.View) -> None:
 def recorded_changes() -> pl.DataFrame:
     """Read the recorded changes; a file that cannot be read is told, not hidden."""
     try:
-        return all_changes(shown())
+        return all_changes(shown(), data.scope())
     except ProtocolChangesError as error:
         st.warning(f"The changes of {NAME} are not shown. {error}")
-        return recorded(shown()).select(SCHEMA.names())
+        return recorded(shown(), data.scope()).select(SCHEMA.names())
 
 
 def main() -> None:

@@ -12,7 +12,6 @@ from pages.shared import charts
 from pages.shared import format as fmt
 
 #: Who may see operators by name: others see a number that tells them apart.
-MAY_SEE_NAMES = frozenset({"rso", "manager", "admin"})
 POSITIONS = ["within", "95 %", "99.8 %", "too few"]
 COLOURS = ["#0072B2", "#E69F00", "#D55E00", "#999999"]
 #: With fewer units than these all are named in the chart, else those outside the limits.

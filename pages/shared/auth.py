@@ -1,32 +1,32 @@
 """Who is at the screen: the signed-in person, else the one that the installation names."""
 
 import getpass
-from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
-from warehouse.settings import shown
-
-#: What a person may be; without sign-in whoever sits there is all of it.
-ROLES = frozenset({"manager", "rso", "physicist", "admin"})
-
-
-@dataclass(frozen=True)
-class Person:
-    """A person with the roles they have in Kerma."""
-
-    name: str
-    roles: frozenset[str]
+from warehouse.access import ROLES, Person, Scope, may
+from warehouse.settings import settings, shown
 
 
 def person() -> Person:
-    """Return who reads and writes here; a name is needed before anything is written."""
-    if getattr(st.user, "is_logged_in", False):
-        claims: dict[str, Any] = dict(st.user.to_dict())
-        name = claims.get("name") or claims.get("email") or claims.get("sub") or ""
-        return Person(str(name), frozenset(claims.get("roles") or ()) & ROLES)
-    return Person(shown().user or _account(), ROLES)
+    """Return who reads and writes here; a name is needed before anything is written.
+
+    Where a provider is set, somebody who has not signed in is nobody and may see nothing. Where
+    none is, Kerma answers on this machine only, and whoever sits there has every role.
+    """
+    sign_in = settings().sign_in
+    if sign_in is None:
+        return Person(shown().user or _account(), Scope(ROLES))
+    if not getattr(st.user, "is_logged_in", False):
+        return Person("", Scope(()))
+    claims: dict[str, Any] = dict(st.user.to_dict())
+    return sign_in.person(claims)
+
+
+def may_do(deed: str, site: str | None = None) -> bool:
+    """Say whether the reader may do a deed; a page leaves out what it would refuse."""
+    return may(person(), deed, site)
 
 
 def _account() -> str:

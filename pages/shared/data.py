@@ -6,9 +6,12 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from pages.shared import auth
 from pages.shared.filters import Filters
+from warehouse import queries
+from warehouse.access import RefusedError, Scope
 from warehouse.connect import current_snapshot
-from warehouse.queries import Scope, run, schema_wanted
+from warehouse.queries import run, schema_wanted
 from warehouse.settings import shown
 
 KEPT_RESULTS = 256
@@ -21,20 +24,44 @@ def snapshot() -> Path | None:
 
 def scope() -> Scope:
     """Return what the reader of this page may see."""
-    return Scope()
+    return auth.person().scope
+
+
+def may(name: str) -> bool:
+    """Say whether the reader may run a query; a page leaves out the part that needs it."""
+    try:
+        queries.allowed(name, scope())
+    except RefusedError:
+        return False
+    return True
+
+
+def operators(filters: Filters) -> tuple[str, ...] | None:
+    """Return the operators of the filter bar as the reviews know them: codes become names."""
+    path = snapshot()
+    if path is None or filters.operators is None:
+        return filters.operators
+    return queries.named(path, scope(), filters.operators)
 
 
 def query(name: str, filters: Filters | None = None, **parameters: Any) -> pl.DataFrame:
     """Run ``warehouse/queries/<name>.sql``; the same question on the same snapshot is asked once.
 
     ``filters`` gives the filter bar's parameters, ``parameters`` the query's own. The frame is
-    shared between readers: never change it in place.
+    shared between readers of one scope: never change it in place.
+
+    Raises
+    ------
+    RefusedError
+        Where the reader's role or sites do not allow the query, whatever page asks.
     """
+    reader = scope()
+    queries.allowed(name, reader)
     path = snapshot()
     if path is None:
         raise FileNotFoundError(f"no warehouse in {shown().snapshots}: run `make refresh`")
     given = (filters.parameters() if filters else {}) | parameters
-    return _rows(str(path), name, scope(), tuple(sorted(given.items())))
+    return _rows(str(path), name, reader, tuple(sorted(given.items())))
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT_RESULTS)

@@ -21,7 +21,7 @@ from analytics.workflow import (
 )
 from analytics.workflow_duration import COVARIATES, adjusted_duration
 from analytics.workflow_rooms import WEEKDAYS
-from pages.shared import auth, charts, data, filters, page
+from pages.shared import charts, data, filters, page
 from pages.shared import format as fmt
 from pages.shared.page import View
 from warehouse.settings import shown
@@ -29,7 +29,6 @@ from warehouse.settings import shown
 MOST_GROUPS = 12
 DRAWN = 5_000
 #: Who may see staff by name; others see numbers.
-MAY_SEE_NAMES = {"rso", "admin"}
 GROUPINGS = {
     "modality": "Modality",
     "procedure": "Procedure",
@@ -68,9 +67,7 @@ def named(counted: pl.DataFrame, by: str) -> pl.DataFrame:
     order = sizes["group"].to_list()
     if by in ("weekday", "hour"):
         order = sorted(order, key=int)
-    if by == "operator" and not auth.person().roles & MAY_SEE_NAMES:
-        words = {name: f"Operator {number}" for number, name in enumerate(order, 1)}
-    elif by == "weekday":
+    if by == "weekday":
         words = {name: WEEKDAYS[int(name) - 1] for name in order}
     elif by == "hour":
         words = {name: f"{int(name):02}:00" for name in order}

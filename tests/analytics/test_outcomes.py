@@ -18,8 +18,9 @@ from analytics.outcomes import (
     model_over_time,
 )
 from analytics.results import Estimate, NotComputable
+from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot, cursor
-from warehouse.queries import Scope, run
+from warehouse.queries import run
 
 PAIN = SCALES["pain"]
 
@@ -104,7 +105,7 @@ def snapshot(demo_data: Path) -> Path:
 
 
 def scores(snapshot: Path, scale: str) -> pl.DataFrame:
-    return in_points(run("outcomes_scores", snapshot, Scope(), outcome_scale=scale), SCALES[scale])
+    return in_points(run("outcomes_scores", snapshot, SYSTEM, outcome_scale=scale), SCALES[scale])
 
 
 def test_the_scores_are_those_of_the_outcome_table(snapshot: Path) -> None:
@@ -116,7 +117,7 @@ def test_the_scores_are_those_of_the_outcome_table(snapshot: Path) -> None:
             " where p.status = 'completed' and not p.is_test group by all"
         ).pl()
     for scale in SCALES:
-        found = run("outcomes_scores", snapshot, Scope(), outcome_scale=scale).drop_nulls("value")
+        found = run("outcomes_scores", snapshot, SYSTEM, outcome_scale=scale).drop_nulls("value")
         sums = {
             t: (n, total)
             for t, n, total in found.group_by("timepoint")
@@ -160,7 +161,7 @@ def _mean_difference(comparison) -> Estimate:
 
 def test_the_mixed_model_sees_the_planted_relief_too(snapshot: Path) -> None:
     visits = in_points(
-        run("outcomes_visits", snapshot, Scope(), outcome_scale="pain", most=1_500), PAIN
+        run("outcomes_visits", snapshot, SYSTEM, outcome_scale="pain", most=1_500), PAIN
     )
     assert visits.group_by("subject").len().height <= 1_500
     model = model_over_time(visits, PAIN, ["fluoroscopy", "CT"])
@@ -175,7 +176,7 @@ def test_the_mixed_model_sees_the_planted_relief_too(snapshot: Path) -> None:
 
 def test_the_draw_of_visits_is_the_same_each_time(snapshot: Path) -> None:
     draws = [
-        run("outcomes_visits", snapshot, Scope(), outcome_scale="odi", most=50) for _ in range(2)
+        run("outcomes_visits", snapshot, SYSTEM, outcome_scale="odi", most=50) for _ in range(2)
     ]
     first, second = (draw.sort(draw.columns) for draw in draws)
     assert first.equals(second) and first["subject"].n_unique() <= 50

@@ -17,8 +17,9 @@ from analytics.outcomes_complications import (
     shares_by_term,
 )
 from analytics.results import Estimate, NotComputable
+from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot
-from warehouse.queries import Scope, run
+from warehouse.queries import run
 
 
 def test_five_cases_by_hand() -> None:
@@ -109,7 +110,7 @@ def snapshot(demo_data: Path) -> Path:
 
 def test_planted_rates_are_found(snapshot: Path) -> None:
     """docs/demo-data.md: 4 % under CT, 1 % under fluoroscopy and ultrasound, 6 % undocumented."""
-    documented = run("outcomes_documented", snapshot, Scope())
+    documented = run("outcomes_documented", snapshot, SYSTEM)
     found = {s.label["modality"]: s.share for s in shares_by(documented, "modality")}
     for modality, planted in (("CT", 0.04), ("fluoroscopy", 0.01)):
         share = found[modality]
@@ -122,8 +123,8 @@ def test_planted_rates_are_found(snapshot: Path) -> None:
 
 
 def test_terms_add_up_to_the_procedures(snapshot: Path) -> None:
-    terms = run("outcomes_complications", snapshot, Scope())
-    documented = run("outcomes_documented", snapshot, Scope())
+    terms = run("outcomes_complications", snapshot, SYSTEM)
+    documented = run("outcomes_documented", snapshot, SYSTEM)
     of = {t: int(n) for t, n in terms.group_by("term").agg(pl.col("n").sum()).iter_rows()}
     n, known, some = (int(documented[c].sum()) for c in ("n", "n_documented", "n_with"))
     assert of[None] == n - known and of["none"] == known - some
@@ -131,19 +132,19 @@ def test_terms_add_up_to_the_procedures(snapshot: Path) -> None:
 
 
 def test_cases_between_events_are_counted_in_order(snapshot: Path) -> None:
-    between = run("outcomes_between", snapshot, Scope(), term=None, most=10_000)
-    documented = run("outcomes_documented", snapshot, Scope())
+    between = run("outcomes_between", snapshot, SYSTEM, term=None, most=10_000)
+    documented = run("outcomes_documented", snapshot, SYSTEM)
     events = int(documented["n_with"].sum())
     assert between.height == events - 1
     assert int(between["cases_between"].sum()) + events <= int(documented["n_documented"].sum())
     assert between["event_on"].is_sorted()
     assert isinstance(between_chart(between), Chart)
-    rare = run("outcomes_between", snapshot, Scope(), term="haematoma", most=10_000)
+    rare = run("outcomes_between", snapshot, SYSTEM, term="haematoma", most=10_000)
     assert 0 < rare.height < between.height / 5
-    assert run("outcomes_between", snapshot, Scope(), term=None, most=7).equals(between.tail(7))
+    assert run("outcomes_between", snapshot, SYSTEM, term=None, most=7).equals(between.tail(7))
 
 
 def test_the_list_has_only_cases_with_something(snapshot: Path) -> None:
-    cases = run("outcomes_cases", snapshot, Scope(), most=20)
+    cases = run("outcomes_cases", snapshot, SYSTEM, most=20)
     assert cases.height == 20 and not (cases["complications"] == "none").any()
     assert cases["performed_on"].is_sorted(descending=True)

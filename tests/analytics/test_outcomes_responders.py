@@ -24,8 +24,9 @@ from analytics.outcomes_responders import (
 )
 from analytics.results import Estimate, NotComputable, TestResult
 from etl.demo.papers import S3, study
+from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot
-from warehouse.queries import Scope, run
+from warehouse.queries import run
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
 
@@ -186,7 +187,7 @@ def test_the_demo_s_pars_injections_respond_as_in_s3(demo_data: Path) -> None:
     snapshot = current_snapshot(demo_data / "snapshots")
     assert snapshot is not None
     scores = run(
-        "outcomes_scores", snapshot, Scope(), outcome_scale="pain", procedures=("PARS",),
+        "outcomes_scores", snapshot, SYSTEM, outcome_scale="pain", procedures=("PARS",),
         modalities=("CT",),
     )  # fmt: skip
     found = {r.timepoint: r for r in responders(scores)}
@@ -195,7 +196,7 @@ def test_the_demo_s_pars_injections_respond_as_in_s3(demo_data: Path) -> None:
         assert isinstance(share, Estimate) and share.low is not None and share.high is not None
         assert share.low <= published <= share.high
     steps = run(
-        "outcomes_flow", snapshot, Scope(), outcome_scale="pain", procedures=("PARS",),
+        "outcomes_flow", snapshot, SYSTEM, outcome_scale="pain", procedures=("PARS",),
         modalities=("CT",), at_1="15min", at_2="1mo", at_3=None, at_4=None,
     )  # fmt: skip
     assert set(steps["step"]) == {1}

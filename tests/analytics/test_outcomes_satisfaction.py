@@ -12,8 +12,9 @@ from analytics.outcomes_satisfaction import (
     satisfaction_by,
 )
 from analytics.results import Estimate
+from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot
-from warehouse.queries import Scope, run
+from warehouse.queries import run
 
 
 def of(group: str, *answers: int) -> Satisfaction:
@@ -62,7 +63,7 @@ def test_planted_answers_are_found(demo_data: Path) -> None:
     """docs/demo-data.md: 92 % satisfied or very satisfied, 65 % answer."""
     snapshot = current_snapshot(demo_data / "snapshots")
     assert snapshot is not None
-    rows = run("outcomes_satisfaction", snapshot, Scope()).with_columns(every=pl.lit("all"))
+    rows = run("outcomes_satisfaction", snapshot, SYSTEM).with_columns(every=pl.lit("all"))
     (found,) = satisfaction_by(rows, "every")
     for share, planted in ((found.top_two, 0.92), (found.response, 0.65)):
         assert isinstance(share, Estimate) and share.low is not None and share.high is not None

@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from analytics.process import ACTIVITIES, event_log, to_xes, variants
+from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot
-from warehouse.queries import Scope, run
+from warehouse.queries import run
 
 
 @pytest.fixture
@@ -43,15 +44,15 @@ def test_five_cases_by_hand() -> None:
 
 
 def test_the_demo_s_paths_add_up_and_arrival_is_missing_as_planted(snapshot: Path) -> None:
-    found = variants(run("workflow_variants", snapshot, Scope()))
-    assert found["n"].sum() == run("counts", snapshot, Scope())["n_shown"].item()
+    found = variants(run("workflow_variants", snapshot, SYSTEM))
+    assert found["n"].sum() == run("counts", snapshot, SYSTEM)["n_shown"].item()
     assert found["in_order"].all()
     missing = found.filter(~pl.col("path").str.contains("patient arrived"))["share"].sum()
     assert missing == pytest.approx(0.08, abs=0.02)
 
 
 def test_xes_can_be_read_back(snapshot: Path) -> None:
-    events = run("workflow_events", snapshot, Scope(), most=50)
+    events = run("workflow_events", snapshot, SYSTEM, most=50)
     root = ElementTree.fromstring(to_xes(events, "Europe/Berlin"))
     traces = root.findall("trace")
     assert len(traces) == 50 == events["procedure_id"].n_unique()

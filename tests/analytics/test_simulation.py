@@ -18,8 +18,9 @@ from analytics.simulation import (
     what_if,
 )
 from analytics.workflow_rooms import by_group
+from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot
-from warehouse.queries import Scope, run
+from warehouse.queries import run
 
 
 def day(late: float, stay: float, turnover: float) -> Day:
@@ -76,7 +77,7 @@ def test_too_few_cases_are_refused() -> None:
 def test_the_demo_would_fit_more_with_shorter_turnover(demo_data: Path) -> None:
     snapshot = current_snapshot(demo_data / "snapshots")
     assert snapshot is not None
-    days = run("rooms_days", snapshot, Scope(), block_from=480, block_to=960, longest_gap=90)
+    days = run("rooms_days", snapshot, SYSTEM, block_from=480, block_to=960, longest_gap=90)
     parts = {m: by_group(days, m, None)["all"] for m in ("first late", "stay", "turnover")}
     seen = Day(parts["first late"], parts["stay"], parts["turnover"], 480)
     found = what_if(seen, WhatIf(turnover_min=-10), n_days=40, repetitions=10)

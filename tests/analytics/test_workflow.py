@@ -19,8 +19,9 @@ from analytics.workflow_rooms import (
     turnover,
     utilisation,
 )
+from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot
-from warehouse.queries import Scope, run
+from warehouse.queries import run
 
 BLOCK = {"block_from": 480, "block_to": 960, "longest_gap": 90}
 SHIFT = {"shift_from": 360, "shift_to": 1320, "longest": 720, "clock_changes": ()}
@@ -107,7 +108,7 @@ def test_the_five_case_day(day_of) -> None:
     30. Procedure 20, 30, 20, 20: median 20, P90 27 (rank 3.7 of four).
     """
     path = day_of(*FIVE)
-    days = run("rooms_days", path, Scope(), **BLOCK)
+    days = run("rooms_days", path, SYSTEM, **BLOCK)
     (strict,), (kind,) = first_cases(days, 0), first_cases(days, 5)
     assert isinstance(strict.share, Estimate) and isinstance(kind.share, Estimate)
     assert (strict.n, strict.share.value, kind.share.value) == (1, 0, 1)
@@ -119,19 +120,19 @@ def test_the_five_case_day(day_of) -> None:
     assert use.raw.value == pytest.approx(146 / 480) and use.raw.low is None, "one day: no interval"
     assert use.adjusted.value == pytest.approx(161 / 480)
     assert isinstance(use.cases_a_day, Estimate) and use.cases_a_day.value == 4
-    rows = run("rooms_cancelled", path, Scope())
+    rows = run("rooms_cancelled", path, SYSTEM)
     (found,), (reason,) = cancellations(rows), cancellations(rows, "reason")
     assert (found.events, found.n, reason.group) == (1, 5, "unwell")
     steps = {
         s.step: s
-        for s in describe_steps(run("times_steps", path, Scope(), group_by="room", **SHIFT))
+        for s in describe_steps(run("times_steps", path, SYSTEM, group_by="room", **SHIFT))
     }
     waiting, procedure = steps["arrival to room"], steps["start to end"]
     assert isinstance(waiting.median, Estimate) and waiting.median.value == 30
     assert isinstance(procedure.median, Estimate) and isinstance(procedure.p90, Estimate)
     assert (procedure.median.value, procedure.p90.value) == (20, pytest.approx(27))
     assert (steps["room out to report"].n, steps["room out to report"].n_missing) == (0, 4)
-    heat = occupancy(run("rooms_occupancy", path, Scope()))
+    heat = occupancy(run("rooms_occupancy", path, SYSTEM))
     hours = {hour: share for hour, share in heat.select("hour", "share").rows()}
     assert hours[8] == pytest.approx((36 + 5) / 60) and hours[9] == pytest.approx(35 / 60)
     assert hours[10] == pytest.approx(30 / 60) and hours[11] == 0 and max(hours) == 13
@@ -154,7 +155,7 @@ def test_a_stamp_that_cannot_be_right_is_counted_and_left_out(
     enter = 400 if rule == "problem: long" else 1100
     other = (enter, 390, enter, enter + 10, enter + 30, enter + 40, "completed")
     path = day_of(case, other)
-    found = run("times_steps", path, Scope(), group_by="modality", **SHIFT)
+    found = run("times_steps", path, SYSTEM, group_by="modality", **SHIFT)
     counts = {p.rule: p.n for p in problems(found)}
     assert {name for name, n in counts.items() if n} >= {rule, ANY}
     assert counts[ANY] == 1 and problems(found)[0].n_cases == 2
@@ -167,7 +168,7 @@ def test_two_patients_in_one_room_are_found_whoever_is_in_the_way(day_of) -> Non
         (480, 470, 484, 490, 520, 540, "discontinued"),
         (520, 500, 530, 545, 560, 570, "completed"),
     )
-    found = run("times_steps", path, Scope(), group_by="modality", **SHIFT)
+    found = run("times_steps", path, SYSTEM, group_by="modality", **SHIFT)
     counts = {p.rule: (p.n, p.n_cases) for p in problems(found)}
     assert counts["problem: overlap"] == counts[ANY] == (1, 1)
     assert all(s.n == 0 for s in describe_steps(found)), "it takes part in no time"
@@ -181,25 +182,25 @@ def test_a_night_case_while_the_clocks_change_is_found(day_of) -> None:
     night = (100, 90, 110, 120, 170, 190, "completed")
     asked = SHIFT | {"clock_changes": changes, "shift_from": 0}
     for day, n in ((date(2026, 10, 25), 1), (date(2026, 10, 24), 0)):
-        found = run("times_steps", day_of(night, day=day), Scope(), group_by="modality", **asked)
+        found = run("times_steps", day_of(night, day=day), SYSTEM, group_by="modality", **asked)
         assert {p.rule: p.n for p in problems(found)}["problem: clock"] == n
 
 
 def test_no_case_is_no_error(day_of) -> None:
     path = day_of()
-    assert describe_steps(run("times_steps", path, Scope(), group_by="hour", **SHIFT)) == ()
-    days = run("rooms_days", path, Scope(), **BLOCK)
+    assert describe_steps(run("times_steps", path, SYSTEM, group_by="hour", **SHIFT)) == ()
+    days = run("rooms_days", path, SYSTEM, **BLOCK)
     (none,) = first_cases(days)
     assert none.n == 0 and isinstance(none.share, NotComputable)
     assert (
         utilisation(days, 480, "room") == ()
-        and occupancy(run("rooms_occupancy", path, Scope())).is_empty()
+        and occupancy(run("rooms_occupancy", path, SYSTEM)).is_empty()
     )
 
 
 def test_mondays_first_cases_are_late(snapshot: Path) -> None:
     """docs/demo-data.md plants 20 minutes on Mondays."""
-    days = run("rooms_days", snapshot, Scope(), **BLOCK)
+    days = run("rooms_days", snapshot, SYSTEM, **BLOCK)
     found = {o.group: o for o in first_cases(days, 15, "weekday")}
     monday, others = found["Monday"], [o for day, o in found.items() if day != "Monday"]
     assert isinstance(monday.share, Estimate) and isinstance(monday.median, Estimate)
@@ -211,7 +212,7 @@ def test_mondays_first_cases_are_late(snapshot: Path) -> None:
 
 def test_the_slow_room_is_slow(snapshot: Path) -> None:
     """docs/demo-data.md: durations in NG CT 1 are 1.25 times as long as in the other CT rooms."""
-    counted = run("times_steps", snapshot, Scope(), group_by="room", modalities=("CT",), **SHIFT)
+    counted = run("times_steps", snapshot, SYSTEM, group_by="room", modalities=("CT",), **SHIFT)
     medians = {
         s.group: s.median.value
         for s in describe_steps(counted)
@@ -222,7 +223,7 @@ def test_the_slow_room_is_slow(snapshot: Path) -> None:
 
 
 def test_turnover_is_longer_on_fridays_and_over_lunch(snapshot: Path) -> None:
-    days = run("rooms_days", snapshot, Scope(), **BLOCK)
+    days = run("rooms_days", snapshot, SYSTEM, **BLOCK)
     medians = {
         g.group: g.median.value for g in turnover(days, "weekday") if isinstance(g.median, Estimate)
     }
@@ -231,14 +232,14 @@ def test_turnover_is_longer_on_fridays_and_over_lunch(snapshot: Path) -> None:
 
 
 def test_overlaps_and_cancellations_are_those_planted(snapshot: Path) -> None:
-    counted = run("times_steps", snapshot, Scope(), group_by="modality", **SHIFT)
+    counted = run("times_steps", snapshot, SYSTEM, group_by="modality", **SHIFT)
     assert {p.rule: p.n for p in problems(counted)}["problem: overlap"] == 6
-    (found,) = cancellations(run("rooms_cancelled", snapshot, Scope()))
+    (found,) = cancellations(run("rooms_cancelled", snapshot, SYSTEM))
     assert isinstance(found.share, Estimate) and found.share.value == pytest.approx(0.06, abs=0.01)
 
 
 def test_every_step_is_there_and_complete_as_planted(snapshot: Path) -> None:
-    counted = run("times_steps", snapshot, Scope(), group_by="modality", **SHIFT)
+    counted = run("times_steps", snapshot, SYSTEM, group_by="modality", **SHIFT)
     steps = {(s.group, s.step): s for s in describe_steps(counted)}
     assert {step for _, step in steps} == set(STEPS)
     arrival = steps["fluoroscopy", "arrival to room"].complete
@@ -246,9 +247,9 @@ def test_every_step_is_there_and_complete_as_planted(snapshot: Path) -> None:
 
 
 def test_room_days_add_up(snapshot: Path) -> None:
-    days = run("rooms_days", snapshot, Scope(), **BLOCK)
+    days = run("rooms_days", snapshot, SYSTEM, **BLOCK)
     cases = by_group(days, "cases", None)["all"]
-    took_place = run("rooms_cancelled", snapshot, Scope()).filter(pl.col("reason").is_null())
+    took_place = run("rooms_cancelled", snapshot, SYSTEM).filter(pl.col("reason").is_null())
     assert float((cases.values * cases.n_each).sum()) <= float(took_place["n"].sum())
     first = by_group(days, "first late", None)["all"]
     assert first.n + first.missing == cases.n

@@ -9,8 +9,9 @@ import pytest
 from analytics.regression import LinearFit
 from analytics.results import NotComputable
 from analytics.workflow_duration import adjusted_duration
+from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot
-from warehouse.queries import Scope, run
+from warehouse.queries import run
 
 
 def test_a_product_of_factors_is_taken_apart() -> None:
@@ -41,7 +42,7 @@ def test_planted_factors_are_found(demo_data: Path) -> None:
     """docs/demo-data.md: trainee × 1.22, each level × 1.25, nothing for BMI."""
     snapshot = current_snapshot(demo_data / "snapshots")
     assert snapshot is not None
-    fit = adjusted_duration(run("times_drawn", snapshot, Scope(), most=3_000))
+    fit = adjusted_duration(run("times_drawn", snapshot, SYSTEM, most=3_000))
     assert isinstance(fit, LinearFit)
     found = {c.name: c.ratio for c in fit.coefficients}
     for name, planted in (("trainee takes part", 1.22), ("each further level", 1.25)):

@@ -12,7 +12,9 @@ from etl import alerts
 from etl.refresh import Asked as RunAsked
 from etl.refresh import refresh as run
 from tests.conftest import ROOT, run_etl
+from tests.people import rso
 from warehouse import review_tables, reviews
+from warehouse.access import SYSTEM
 from warehouse.review_alerts import Asked, cases_page, counts
 from warehouse.review_rules import RuleVersion, record
 from warehouse.review_tables import ReviewsUnreachableError
@@ -49,8 +51,8 @@ def refresh(folder: Path, code: int = 0) -> dict:
 
 
 def listed(folder: Path) -> dict[str, float]:
-    found, _ = cases_page(settings_of(folder), Asked(), 0, 1000)
-    rows = reviews.alerts_of(settings_of(folder), found["review_id"].to_list())
+    found, _ = cases_page(settings_of(folder), Asked(scope=SYSTEM), 0, 1000)
+    rows = reviews.alerts_of(settings_of(folder), found["review_id"].to_list(), SYSTEM)
     kerma = rows.filter(pl.col("rule_id") == "KAR_SRDL")
     return dict(kerma.select("accession_number", "value").iter_rows())
 
@@ -65,10 +67,10 @@ def loaded(tmp_path: Path) -> Path:
 
 
 def test_a_second_refresh_finds_nothing_again(loaded: Path) -> None:
-    before = cases_page(settings_of(loaded), Asked(), 0, 100)[0]
+    before = cases_page(settings_of(loaded), Asked(scope=SYSTEM), 0, 100)[0]
     again = refresh(loaded)
     assert (again["alerts"]["new"], again["alerts"]["judged"]) == (0, 0)
-    assert cases_page(settings_of(loaded), Asked(), 0, 100)[0].equals(before)
+    assert cases_page(settings_of(loaded), Asked(scope=SYSTEM), 0, 100)[0].equals(before)
     assert listed(loaded) == {"A1": 7690.0}
 
 
@@ -143,8 +145,8 @@ def test_reviews_that_cannot_be_opened_do_not_stop_the_load(loaded: Path) -> Non
 def test_a_corrected_dose_lapses_its_alert_and_keeps_the_review(loaded: Path) -> None:
     put(loaded, "b.csv", case(1, 769.0))
     assert refresh(loaded)["alerts"]["lapsed"] >= 1
-    rows = reviews.reviews_of(settings_of(loaded), key("A1"))
-    mine = reviews.alerts_of(settings_of(loaded), [rows[0].review_id])
+    rows = reviews.reviews_of(settings_of(loaded), key("A1"), SYSTEM)
+    mine = reviews.alerts_of(settings_of(loaded), [rows[0].review_id], SYSTEM)
     assert rows[0].state == "open"
     assert mine.filter(pl.col("rule_id") == "KAR_SRDL")["lapsed_at"].is_not_null().all()
 
@@ -177,9 +179,9 @@ def key(accession: str) -> str:
 
 def test_reviews_survive_refresh_and_rollback(loaded: Path) -> None:
     """An older snapshot comes back, the night loads again, numbers may change: the review stays."""
-    (review,) = reviews.reviews_of(settings_of(loaded), key("A1"))
+    (review,) = reviews.reviews_of(settings_of(loaded), key("A1"), SYSTEM)
     form = review.form.model_copy(update={"narrative": "kept"})
-    reviews.act(settings_of(loaded), review, "save", "Ada", form)
+    reviews.act(settings_of(loaded), review, "save", rso("Ada"), form)
     put(loaded, "b.csv", case(3, 5400.0))
     refresh(loaded)
     link = loaded / "snapshots" / "current.duckdb"
@@ -189,7 +191,7 @@ def test_reviews_survive_refresh_and_rollback(loaded: Path) -> None:
     assert alerts.find(settings_of(loaded)).lapsed == 0
     refresh(loaded)
     assert listed(loaded) == {"A1": 7690.0, "A3": 5400.0}
-    (after,) = reviews.reviews_of(settings_of(loaded), key("A1"))
+    (after,) = reviews.reviews_of(settings_of(loaded), key("A1"), SYSTEM)
     assert (after.review_id, after.form.narrative) == (review.review_id, "kept")
 
 
@@ -200,7 +202,7 @@ def changed(folder: Path, **more: object) -> int:
         "modality": "fluoroscopy", "valid_from": date(2009, 1, 1), "source": "local decision",
         "why": "decided by the committee",
     } | more  # fmt: skip
-    return record(settings_of(folder), RuleVersion.model_validate(version), "Ada", 99)
+    return record(settings_of(folder), RuleVersion.model_validate(version), rso("Ada"), 99)
 
 
 def test_a_changed_rule_judges_all_cases_of_its_days(loaded: Path) -> None:
@@ -210,8 +212,8 @@ def test_a_changed_rule_judges_all_cases_of_its_days(loaded: Path) -> None:
     done = run_etl(loaded, "alerts", "--json")
     assert json.loads(done.stdout)["judged"] == 4, done.stderr
     assert listed(loaded) == {"A1": 7690.0, "A4": 2500.0}
-    rows, _ = cases_page(settings_of(loaded), Asked(rules=("KAR_SRDL",)), 0, 10)
-    mine = reviews.alerts_of(settings_of(loaded), rows["review_id"].to_list())
+    rows, _ = cases_page(settings_of(loaded), Asked(scope=SYSTEM, rules=("KAR_SRDL",)), 0, 10)
+    mine = reviews.alerts_of(settings_of(loaded), rows["review_id"].to_list(), SYSTEM)
     new = mine.filter(pl.col("accession_number") == "A4").row(0, named=True)
     assert (new["rule_threshold"], new["rule_source"]) == (2000.0, "local decision")
     assert new["rule_valid_from"] == date(2026, 11, 1)
@@ -223,7 +225,7 @@ def test_a_rule_of_ones_own_finds_its_cases(loaded: Path) -> None:
         procedure_code="VP", valid_from=date(2026, 1, 1),
     )  # fmt: skip
     assert alerts.find(settings_of(loaded)).new >= 1
-    assert counts(settings_of(loaded), Asked(), "rule_id")["OWN_R1"] == 2
+    assert counts(settings_of(loaded), Asked(scope=SYSTEM), "rule_id")["OWN_R1"] == 2
 
 
 def test_a_rule_switched_off_keeps_its_alerts_and_finds_no_more(loaded: Path) -> None:
@@ -257,7 +259,7 @@ def test_the_sample_case_of_7_69_gray_alerts(tmp_path: Path) -> None:
     sample = SAMPLES / "RF-Pat-Orientation-Modifier-Missing.dcm"
     (inbox / sample.name).write_bytes(sample.read_bytes())
     refresh(tmp_path)
-    found, _ = cases_page(settings_of(tmp_path), Asked(rules=("KAR_SRDL",)), 0, 10)
-    values = reviews.alerts_of(settings_of(tmp_path), found["review_id"].to_list())
+    found, _ = cases_page(settings_of(tmp_path), Asked(scope=SYSTEM, rules=("KAR_SRDL",)), 0, 10)
+    values = reviews.alerts_of(settings_of(tmp_path), found["review_id"].to_list(), SYSTEM)
     kerma = values.filter(pl.col("rule_id") == "KAR_SRDL")["value"].to_list()
     assert any(value == pytest.approx(7690, rel=0.01) for value in kerma), kerma

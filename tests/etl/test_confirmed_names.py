@@ -6,6 +6,7 @@ import pytest
 
 from etl.refresh import Asked, refresh
 from tests.etl.test_operations import here
+from tests.people import rso
 from warehouse.confirmed_names import ConfirmedNameError, confirm, confirmed_names
 from warehouse.connect import current_snapshot, cursor
 from warehouse.settings import Settings
@@ -37,7 +38,7 @@ def test_past_and_new_rows_take_the_confirmed_code(tmp_path: Path) -> None:
     load(settings, a="north,A1,fluoroscopy,2026-01-05,Hausrezept 7\n")
     assert ask(settings, CODES) == [("A1", None, None)]
     assert ask(settings, "select name, count from unmapped_name") == [("Hausrezept 7", 1)]
-    confirm(settings, "Hausrezept 7", "FACET_L", "Dr Rau")
+    confirm(settings, "Hausrezept 7", "FACET_L", rso("Dr Rau"))
     load(settings)  # no new file: the name alone makes a publication
     assert ask(settings, CODES) == [("A1", "FACET_L", "lumbar")]
     assert ask(settings, "select count(*) from unmapped_name") == [(0,)]
@@ -54,7 +55,7 @@ def test_a_row_sent_again_stays_unchanged(tmp_path: Path) -> None:
     settings = here(tmp_path / "data")
     row = "north,A1,fluoroscopy,2026-01-05,Hausrezept 7\n"
     load(settings, a=row)
-    confirm(settings, "Hausrezept 7", "FACET_L", "Dr Rau")
+    confirm(settings, "Hausrezept 7", "FACET_L", rso("Dr Rau"))
     load(settings)
     assert load(settings, b=row + "north,A2,CT,2026-01-06,Hausrezept 7\n") == [(1, 1)]
     assert [code for _, code, _ in ask(settings, CODES)] == ["FACET_L", "FACET_L"]
@@ -63,9 +64,9 @@ def test_a_row_sent_again_stays_unchanged(tmp_path: Path) -> None:
 def test_the_latest_word_on_a_name_stands(tmp_path: Path) -> None:
     settings = here(tmp_path / "data")
     load(settings, a="north,A1,fluoroscopy,2026-01-05,Hausrezept 7\n")
-    confirm(settings, "Hausrezept 7", "FACET_L", "Dr Rau")
+    confirm(settings, "Hausrezept 7", "FACET_L", rso("Dr Rau"))
     load(settings)
-    confirm(settings, "Hausrezept 7", "FACET_C", "Dr Rau")
+    confirm(settings, "Hausrezept 7", "FACET_C", rso("Dr Rau"))
     load(settings)
     assert ask(settings, CODES) == [("A1", "FACET_C", "cervical")]
     assert confirmed_names(settings).select("name", "procedure_code", "person").rows() == [
@@ -85,4 +86,4 @@ def test_what_cannot_be_confirmed(
     tmp_path: Path, name: str, code: str, person: str, why: str
 ) -> None:
     with pytest.raises(ConfirmedNameError, match=why):
-        confirm(here(tmp_path), name, code, person)
+        confirm(here(tmp_path), name, code, rso(person))

@@ -16,8 +16,9 @@ from etl.refresh import Asked, refresh
 from etl.rollback import RollbackError, choices, rollback
 from etl.status import judged, status
 from warehouse import alert_messages
+from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot
-from warehouse.queries import Scope, run
+from warehouse.queries import run
 from warehouse.settings import Settings
 
 HEADER = "site,accession_number,modality,performed_on,patient_id,kap_gycm2\n"
@@ -36,7 +37,7 @@ def load(settings: Settings, name: str, *rows: str) -> RunResult:
 def accessions(settings: Settings) -> set[str]:
     snapshot = current_snapshot(settings.snapshots)
     assert snapshot is not None
-    return set(run("alerts_cases", snapshot, Scope())["accession_number"])
+    return set(run("alerts_cases", snapshot, SYSTEM)["accession_number"])
 
 
 @pytest.fixture

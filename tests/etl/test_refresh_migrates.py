@@ -5,8 +5,9 @@ from pathlib import Path
 import duckdb
 
 from tests.conftest import run_etl
+from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot
-from warehouse.queries import Scope, run, schema_wanted
+from warehouse.queries import run, schema_wanted
 
 FIRST = Path(__file__).resolve().parents[1] / "warehouse" / "schema_001.sql"
 
@@ -28,7 +29,7 @@ def test_an_older_warehouse_is_migrated_without_new_files(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
     snapshot = current_snapshot(tmp_path / "snapshots")
     assert snapshot is not None
-    assert run("schema_version", snapshot, Scope())["schema_version"].item() == schema_wanted()
+    assert run("schema_version", snapshot, SYSTEM)["schema_version"].item() == schema_wanted()
     again = run_etl(tmp_path, "refresh")
     assert again.returncode == 0
     assert current_snapshot(tmp_path / "snapshots") == snapshot, "a second run publishes nothing"

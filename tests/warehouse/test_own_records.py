@@ -8,7 +8,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from tests.people import rso
 from warehouse import local_levels, protocol_changes
+from warehouse.access import SYSTEM
 from warehouse.protocol_changes import NAME, ProtocolChangesError
 from warehouse.review_tables import engine, metadata, protocol_change, reviews_meta
 from warehouse.settings import Settings
@@ -27,55 +29,55 @@ def own(tmp_path: Path) -> Settings:
 
 
 def test_a_change_is_recorded_withdrawn_and_never_forgotten(own: Settings) -> None:
-    number = protocol_changes.record(own, "Ada", date(2026, 3, 1), " 7.5 pulses ", room="R1")
-    row = protocol_changes.recorded(own).row(0, named=True)
+    number = protocol_changes.record(own, rso("Ada"), date(2026, 3, 1), " 7.5 pulses ", room="R1")
+    row = protocol_changes.recorded(own, SYSTEM).row(0, named=True)
     assert (row["what"], row["room"], row["site"], row["person"]) == (
         "7.5 pulses",
         "R1",
         None,
         "Ada",
     )
-    protocol_changes.withdraw(own, number, "Bo")
-    assert protocol_changes.recorded(own).is_empty()
+    protocol_changes.withdraw(own, number, rso("Bo"))
+    assert protocol_changes.recorded(own, SYSTEM).is_empty()
     with engine(own).connect() as con:
         kept = con.execute(sa.select(protocol_change)).one()
     assert (kept.person, kept.withdrawn_by) == ("Ada", "Bo")
     with pytest.raises(ProtocolChangesError, match="withdrawn already"):
-        protocol_changes.withdraw(own, number, "Bo")
+        protocol_changes.withdraw(own, number, rso("Bo"))
 
 
 def test_a_change_needs_words_a_person_and_a_day_that_has_come(own: Settings) -> None:
     tomorrow = date.today() + timedelta(days=1)
     for person, day, what, reason in (
-        ("Ada", date(2026, 3, 1), "  ", "few words"),
-        (" ", date(2026, 3, 1), "x", "by a person"),
-        ("Ada", tomorrow, "x", "not come"),
+        (rso("Ada"), date(2026, 3, 1), "  ", "few words"),
+        (rso(" "), date(2026, 3, 1), "x", "by a person"),
+        (rso("Ada"), tomorrow, "x", "not come"),
     ):
         with pytest.raises(ProtocolChangesError, match=reason):
             protocol_changes.record(own, person, day, what)
-    assert protocol_changes.recorded(own).is_empty()
+    assert protocol_changes.recorded(own, SYSTEM).is_empty()
 
 
 def test_changes_of_the_file_and_of_the_app_stand_in_one_order(own: Settings) -> None:
     (own.data_dir / NAME).write_text("changed_on,what\n2026-05-01,filed\n")
-    protocol_changes.record(own, "Ada", date(2026, 3, 1), "first")
-    protocol_changes.record(own, "Ada", date(2026, 7, 1), "last")
-    assert protocol_changes.all_changes(own)["what"].to_list() == ["first", "filed", "last"]
+    protocol_changes.record(own, rso("Ada"), date(2026, 3, 1), "first")
+    protocol_changes.record(own, rso("Ada"), date(2026, 7, 1), "last")
+    assert protocol_changes.all_changes(own, SYSTEM)["what"].to_list() == ["first", "filed", "last"]
 
 
 def test_levels_are_saved_all_or_none_and_come_back_as_they_were(own: Settings) -> None:
-    assert local_levels.save(own, pl.DataFrame([LEVEL, LEVEL | {"value": 10.0}]), "Ada") == 2
+    assert local_levels.save(own, pl.DataFrame([LEVEL, LEVEL | {"value": 10.0}]), rso("Ada")) == 2
     back = local_levels.saved(own)
     assert back["value"].to_list() == [9.5, 10.0]
     assert {name: back.row(0, named=True)[name] for name in LEVEL} == LEVEL
     broken = pl.DataFrame([LEVEL, LEVEL | {"kind": None}])
     with pytest.raises(IntegrityError):
-        local_levels.save(own, broken, "Ada")
+        local_levels.save(own, broken, rso("Ada"))
     assert len(local_levels.saved(own)) == 2
     with pytest.raises(ValueError, match="by a person"):
-        local_levels.save(own, pl.DataFrame([LEVEL]), " ")
+        local_levels.save(own, pl.DataFrame([LEVEL]), rso(" "))
     with pytest.raises(ValueError, match="no level"):
-        local_levels.save(own, pl.DataFrame([LEVEL]).head(0), "Ada")
+        local_levels.save(own, pl.DataFrame([LEVEL]).head(0), rso("Ada"))
 
 
 def test_reviews_of_the_first_version_get_the_new_tables(own: Settings) -> None:
@@ -85,6 +87,6 @@ def test_reviews_of_the_first_version_get_the_new_tables(own: Settings) -> None:
     with made.begin() as con:
         con.execute(reviews_meta.insert().values(schema_version=1, created_at=sa.func.now()))
     made.dispose()
-    protocol_changes.record(own, "Ada", date(2026, 3, 1), "after the update")
+    protocol_changes.record(own, rso("Ada"), date(2026, 3, 1), "after the update")
     with engine(own).connect() as con:
         assert con.execute(sa.select(reviews_meta.c.schema_version)).scalar_one() >= 2

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from warehouse.access import SYSTEM, Scope
 from warehouse.connect import current_snapshot
-from warehouse.queries import FILTER_PARAMETERS, QueryError, Scope, bind, parameters, run, text
+from warehouse.queries import FILTER_PARAMETERS, QueryError, bind, parameters, run, text
 
-ALL = Scope()
+ALL = SYSTEM
 
 
 @pytest.fixture
@@ -61,12 +62,12 @@ def test_a_reader_of_one_site_sees_no_other(snapshot: Path) -> None:
     values = run("filter_values", snapshot, ALL)
     sites = values.filter(values["field"] == "site")["value"].to_list()
     assert len(sites) > 1
-    one = Scope((sites[0],))
+    one = Scope(("manager",), (sites[0],))
     assert shown(snapshot, one) == shown(snapshot, sites=(sites[0],)) < shown(snapshot)
     assert shown(snapshot, one, sites=(sites[1],)) == 0
     seen = run("filter_values", snapshot, one)
     assert seen.filter(seen["field"] == "site")["value"].to_list() == [sites[0]]
-    assert shown(snapshot, Scope(())) == 0
+    assert shown(snapshot, Scope(("manager",), ())) == 0
 
 
 def test_what_the_bar_offers_is_what_the_filters_find(snapshot: Path) -> None:

@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
+from tests.people import rso
 from tests.warehouse.postgres import postgres_address
 from warehouse import review_alerts, review_tables, reviews
+from warehouse.access import SYSTEM, Scope
 from warehouse.review_alerts import Asked, Judged, cases_page, counts, enter, unjudged
 from warehouse.review_form import ReviewForm
 from warehouse.review_tables import NewerReviewsError, ReviewsUnreachableError, metadata
@@ -83,7 +85,7 @@ def key(case: str) -> str:
 
 
 def current(store: Settings, case: str = "A1") -> reviews.Review:
-    return reviews_of(store, key(case))[0]
+    return reviews_of(store, key(case), SYSTEM)[0]
 
 
 def test_an_alert_is_entered_once(store: Settings) -> None:
@@ -92,7 +94,7 @@ def test_an_alert_is_entered_once(store: Settings) -> None:
     assert judged(store, two, run="R2") == review_alerts.Entered()
     assert unjudged(store, ["R1", "R2", "R3"], "rules-1") == {"R3"}
     assert unjudged(store, ["R1"], "rules-2") == {"R1"}
-    listed, total = cases_page(store, Asked(), 0, 50)
+    listed, total = cases_page(store, Asked(scope=SYSTEM), 0, 50)
     assert total == listed.height == 2
     with review_tables.writing(store) as con, pytest.raises(sa.exc.IntegrityError):
         rows = con.execute(sa.select(review_tables.alert)).mappings().first()
@@ -103,17 +105,17 @@ def test_an_alert_is_entered_once(store: Settings) -> None:
 
 def test_a_whole_review_and_its_history(store: Settings) -> None:
     judged(store, found("A1"))
-    seen = act(store, current(store), "take", "Ada")
+    seen = act(store, current(store), "take", rso("Ada"))
     assert seen.state == "in review"
-    seen = act(store, seen, "save", "Ada", WRITTEN)
-    seen = act(store, seen, "submit", "Ada", WRITTEN, facts={"bmi": 41.0})
+    seen = act(store, seen, "save", rso("Ada"), WRITTEN)
+    seen = act(store, seen, "submit", rso("Ada"), WRITTEN, facts={"bmi": 41.0})
     assert (seen.state, seen.reviewer) == ("awaiting sign-off", "Ada")
-    seen = act(store, seen, "sign", "Grace", operators=[OPERATOR])
+    seen = act(store, seen, "sign", rso("Grace"), operators=[OPERATOR])
     assert (seen.state, seen.signed_by) == ("closed", "Grace")
     assert seen.closed_at is not None
-    seen = act(store, seen, "reopen", "Ada", note="patient reported a rash")
+    seen = act(store, seen, "reopen", rso("Ada"), note="patient reported a rash")
     assert (seen.state, seen.signed_by, seen.form) == ("reopened", None, WRITTEN)
-    told = history(store, [seen.review_id])
+    told = history(store, [seen.review_id], SYSTEM)
     assert told["what"].to_list() == ["reopen", "sign", "submit", "save", "take", "found"]
     assert told["version"].to_list() == sorted(told["version"].to_list(), reverse=True)
     assert "'bmi': 41.0" in told["details"][2] and "BMI 41" in told["details"][2]
@@ -125,9 +127,9 @@ def test_a_whole_review_and_its_history(store: Settings) -> None:
 )
 def test_second_sign_off_is_someone_elses(store: Settings, person: str, words: str) -> None:
     judged(store, found("A1"))
-    seen = act(store, current(store), "submit", "Ada", WRITTEN)
+    seen = act(store, current(store), "submit", rso("Ada"), WRITTEN)
     with pytest.raises(NotAllowedError, match=words):
-        act(store, seen, "sign", person)
+        act(store, seen, "sign", rso(person))
     assert current(store) == seen
 
 
@@ -136,22 +138,22 @@ def test_the_operator_as_the_warehouse_now_names_them_may_not_sign(
     store: Settings, operator: str
 ) -> None:
     judged(store, found("A1", operator=None))
-    seen = act(store, current(store), "submit", "Ada", WRITTEN)
+    seen = act(store, current(store), "submit", rso("Ada"), WRITTEN)
     with pytest.raises(NotAllowedError, match="performed this case"):
-        act(store, seen, "sign", "Grace", operators=[operator])
+        act(store, seen, "sign", rso("Grace"), operators=[operator])
 
 
 def test_what_a_review_still_needs_is_named(store: Settings) -> None:
     judged(store, found("A1"))
     thin = ReviewForm(data_check="confirmed", action="Retrain")
     with pytest.raises(ReviewError, match="justification, narrative, outcome, owner of the action"):
-        act(store, current(store), "submit", "Ada", thin)
+        act(store, current(store), "submit", rso("Ada"), thin)
     with pytest.raises(ReviewError, match="say why"):
-        act(store, current(store), "note", "Ada", note=" ")
+        act(store, current(store), "note", rso("Ada"), note=" ")
     with pytest.raises(ReviewError, match="one can sign one that is awaiting sign-off"):
-        act(store, current(store), "sign", "Grace")
+        act(store, current(store), "sign", rso("Grace"))
     with pytest.raises(NotAllowedError, match="not known"):
-        act(store, current(store), "save", "  ", WRITTEN)
+        act(store, current(store), "save", rso("  "), WRITTEN)
     assert current(store).version == 1
 
 
@@ -159,11 +161,11 @@ def test_two_reviewers_at_once_overwrite_nothing(store: Settings) -> None:
     judged(store, found("A1"))
     seen = current(store)
     theirs = ReviewForm(narrative="by Ada")
-    act(store, seen, "save", "Ada", theirs)
+    act(store, seen, "save", rso("Ada"), theirs)
     with pytest.raises(ConflictError, match=r"Ada changed this review at .* UTC") as error:
-        act(store, seen, "save", "Bob", ReviewForm(narrative="by Bob"))
+        act(store, seen, "save", rso("Bob"), ReviewForm(narrative="by Bob"))
     assert error.value.stands.form == theirs == current(store).form
-    saved = act(store, error.value.stands, "save", "Bob", ReviewForm(narrative="both"))
+    saved = act(store, error.value.stands, "save", rso("Bob"), ReviewForm(narrative="both"))
     assert saved.version == 3
 
 
@@ -177,7 +179,7 @@ def test_of_many_writers_at_the_same_moment_one_wins(store: Settings) -> None:
     def write(person: str) -> None:
         ready.wait()
         try:
-            act(store, seen, "save", person, ReviewForm(narrative=f"by {person}"))
+            act(store, seen, "save", rso(person), ReviewForm(narrative=f"by {person}"))
             won.append(person)
         except ConflictError:
             lost.append(person)
@@ -189,7 +191,7 @@ def test_of_many_writers_at_the_same_moment_one_wins(store: Settings) -> None:
         thread.join()
     assert (len(won), len(lost)) == (1, 9)
     assert current(store).form.narrative == f"by {won[0]}"
-    assert history(store, [seen.review_id])["what"].to_list() == ["save", "found"]
+    assert history(store, [seen.review_id], SYSTEM)["what"].to_list() == ["save", "found"]
 
 
 def test_judging_at_the_same_moment_enters_each_alert_once(store: Settings) -> None:
@@ -206,43 +208,45 @@ def test_judging_at_the_same_moment_enters_each_alert_once(store: Settings) -> N
     for thread in threads:
         thread.join()
     assert sorted(entered) == [0, 0, 0, 50]
-    assert cases_page(store, Asked(), 0, 1)[1] == 50
+    assert cases_page(store, Asked(scope=SYSTEM), 0, 1)[1] == 50
 
 
 def test_a_further_rule_joins_the_open_round_and_calls_back_a_sign_off(store: Settings) -> None:
     judged(store, found("A1"))
-    act(store, current(store), "submit", "Ada", WRITTEN)
+    act(store, current(store), "submit", rso("Ada"), WRITTEN)
     both = pl.concat([found("A1"), found("A1", rule="KAP_SRDL", quantity="kap_gycm2")])
     assert judged(store, both, run="R2").new == 1
     after = current(store)
     assert (after.state, after.form) == ("in review", WRITTEN)
-    assert alerts_of(store, [after.review_id]).height == 2
-    assert "another rule" in " ".join(history(store, [after.review_id])["note"].drop_nulls())
+    assert alerts_of(store, [after.review_id], SYSTEM).height == 2
+    assert "another rule" in " ".join(
+        history(store, [after.review_id], SYSTEM)["note"].drop_nulls()
+    )
 
 
 def test_a_further_rule_after_closing_opens_a_new_round(store: Settings) -> None:
     judged(store, found("A1"))
-    seen = act(store, current(store), "submit", "Ada", WRITTEN)
-    closed = act(store, seen, "sign", "Grace")
+    seen = act(store, current(store), "submit", rso("Ada"), WRITTEN)
+    closed = act(store, seen, "sign", rso("Grace"))
     judged(store, pl.concat([found("A1"), found("A1", rule="KAP_SRDL")]), run="R2")
-    later, first = reviews_of(store, key("A1"))
+    later, first = reviews_of(store, key("A1"), SYSTEM)
     assert (later.state, first.state) == ("open", "closed")
-    assert alerts_of(store, [later.review_id])["rule_id"].to_list() == ["KAP_SRDL"]
+    assert alerts_of(store, [later.review_id], SYSTEM)["rule_id"].to_list() == ["KAP_SRDL"]
     with pytest.raises(ReviewError, match="a later round"):
-        act(store, closed, "reopen", "Ada", note="again")
+        act(store, closed, "reopen", rso("Ada"), note="again")
 
 
 def test_a_corrected_case_lapses_and_returns(store: Settings) -> None:
     judged(store, found("A1"))
     assert judged(store, found("A2"), key("A1"), run="R2").lapsed == 1
-    mine = alerts_of(store, [current(store).review_id])
+    mine = alerts_of(store, [current(store).review_id], SYSTEM)
     assert mine["lapsed_at"].is_not_null().all()
     assert current(store).state == "open"
     back = judged(store, found("A1", value=8000.0, ratio=1.6, operator="Bob"), run="R3")
     assert (back.new, back.changed) == (0, 1)
-    mine = alerts_of(store, [current(store).review_id]).row(0, named=True)
+    mine = alerts_of(store, [current(store).review_id], SYSTEM).row(0, named=True)
     assert (mine["value"], mine["lapsed_at"], mine["operator"]) == (8000.0, None, "Bob")
-    told = history(store, [current(store).review_id])["what"].to_list()
+    told = history(store, [current(store).review_id], SYSTEM)["what"].to_list()
     assert told == ["exceeds again", "lapsed", "found"]
 
 
@@ -262,25 +266,25 @@ def test_lists_are_filtered_sorted_and_paged(store: Settings) -> None:
     parts.append(found("U", rule="FIELD_AREA", kind="unit_ratio", score=99.0, procedure_code=None))
     frames = [part.with_columns(pl.col("procedure_code").cast(pl.String)) for part in parts]
     judged(store, pl.concat(frames))
-    first, total = cases_page(store, Asked(), 0, 5)
+    first, total = cases_page(store, Asked(scope=SYSTEM), 0, 5)
     assert total == 21
     assert first["score"].to_list() == [99.0, 19.0, 18.0, 17.0, 16.0]
-    last, _ = cases_page(store, Asked(), 20, 5)
+    last, _ = cases_page(store, Asked(scope=SYSTEM), 20, 5)
     assert last["score"].to_list() == [0.0]
-    day = Asked(filters={"from_date": date(2026, 1, 3), "to_date": date(2026, 1, 4)})
+    day = Asked(scope=SYSTEM, filters={"from_date": date(2026, 1, 3), "to_date": date(2026, 1, 4)})
     assert cases_page(store, day, 0, 5)[1] == 2
     for asked, n in (
-        (Asked(filters={"rooms": ("R1",)}), 8),
-        (Asked(filters={"procedures": ("unmapped",)}), 1),
-        (Asked(filters={"bmi_low": 25.0, "bmi_high": 30.0}), 5),
-        (Asked(rules=("FIELD_AREA",)), 1),
-        (Asked(states=("closed",)), 0),
-        (Asked(scope_sites=("Süd",)), 0),
-        (Asked(scope_sites=()), 0),
+        (Asked(scope=SYSTEM, filters={"rooms": ("R1",)}), 8),
+        (Asked(scope=SYSTEM, filters={"procedures": ("unmapped",)}), 1),
+        (Asked(scope=SYSTEM, filters={"bmi_low": 25.0, "bmi_high": 30.0}), 5),
+        (Asked(scope=SYSTEM, rules=("FIELD_AREA",)), 1),
+        (Asked(scope=SYSTEM, states=("closed",)), 0),
+        (Asked(scope=Scope(("rso",), ("Süd",))), 0),
+        (Asked(scope=Scope(("rso",), ())), 0),
     ):
         assert cases_page(store, asked, 0, 5)[1] == n, asked
-    assert counts(store, Asked(), "rule_id") == {"KAR_SRDL": 20, "FIELD_AREA": 1}
-    assert counts(store, Asked(), "state") == {"open": 21}
+    assert counts(store, Asked(scope=SYSTEM), "rule_id") == {"KAR_SRDL": 20, "FIELD_AREA": 1}
+    assert counts(store, Asked(scope=SYSTEM), "state") == {"open": 21}
 
 
 def test_reviews_of_a_newer_kerma_are_left_alone(store: Settings) -> None:

@@ -3,6 +3,7 @@
 -- that alerts of a case that became one of these are seen to have lapsed. Discontinued cases are
 -- judged: their dose was given. procedure_code falls back to the name as sent: an unmapped name is
 -- its own kind. patient_key is a number within this answer: the key itself never leaves.
+-- Roles: system.
 select
     procedure_id, site, accession_number, procedure_start_at, performed_on, run_id, modality,
     procedure_code as mapped_code, procedure_name,

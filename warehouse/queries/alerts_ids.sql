@@ -1,6 +1,7 @@
 -- The number in this warehouse of cases named by their natural key. Grain: at most one row a key.
 -- Parameters: scope; sites, accessions, days, devices, starts, modalities (lists of equal length:
 -- parts of the key, null where the case has none). place is the position in the lists.
+-- Roles: physician, rso.
 with asked as (
     select
         unnest(range(len($sites::varchar[]))) as place,
@@ -21,5 +22,7 @@ where (a.accession_number is not null or (
         and date_trunc('second', p.procedure_start_at)
             is not distinct from date_trunc('second', a.procedure_start_at)))
     and ($scope_sites::varchar[] is null or list_contains($scope_sites::varchar[], p.site))
+    and ($scope_operators::varchar[] is null
+        or list_contains($scope_operators::varchar[], p.operator))
 group by a.place
 order by a.place

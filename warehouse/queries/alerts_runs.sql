@@ -1,4 +1,5 @@
 -- The runs whose rows this warehouse holds. Grain: run. No parameters.
+-- Roles: system.
 select run_id
 from run
 where inserted + updated > 0

@@ -1,6 +1,8 @@
 -- Cases like one case: same modality, procedure and size band, within 12 months of it; those with
 -- the same number of levels, then the nearest in body mass index and age. Grain: procedure.
 -- Parameters: scope, procedure_id, most.
+-- Cases of others have no number for a reader of own cases only.
+-- Roles: physician, rso.
 with this as (
     select
         modality, coalesce(procedure_code, procedure_name, '') as procedure_key,
@@ -9,10 +11,14 @@ with this as (
     from procedure
     where procedure_id = $procedure_id::bigint
         and ($scope_sites::varchar[] is null or list_contains($scope_sites::varchar[], site))
+        and ($scope_operators::varchar[] is null
+        or list_contains($scope_operators::varchar[], operator))
 )
 
 select
-    p.procedure_id, p.performed_on, p.room, p.age_years, p.bmi, p.n_levels, p.air_kerma_mgy,
+    case when ($scope_operators::varchar[] is null
+        or list_contains($scope_operators::varchar[], p.operator))
+        then p.procedure_id end as procedure_id, p.performed_on, p.room, p.age_years, p.bmi, p.n_levels, p.air_kerma_mgy,
     p.kap_gycm2, p.fluoro_time_s, p.dlp_mgycm, p.ctdi_vol_mgy, p.duration_min,
     count(*) over () as n_similar
 from procedure p, this

@@ -2,6 +2,7 @@
 -- region, age of a child and value of DLP (CT) or KAP (fluoroscopy).
 -- Parameters: filters, scope. The age of an adult is null: coefficients differ by age for children
 -- only.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 

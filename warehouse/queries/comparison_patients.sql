@@ -1,6 +1,7 @@
 -- How many procedures are of patients with several. Grain: one row.
 -- Parameters: filters, scope. Grouping by a 64-bit hash of the key is three times faster than by the
 -- key itself. Procedures without a patient are not known to be repeated.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

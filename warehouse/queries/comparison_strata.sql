@@ -2,6 +2,7 @@
 -- Parameters: filters, scope.
 -- A name that is not mapped is the row with a null procedure: a mixture, no stratum.
 -- Means and variances are of natural logarithms for durations, of points for pain.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 

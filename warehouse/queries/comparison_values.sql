@@ -3,6 +3,7 @@
 -- Parameters: filters, scope.
 -- Pain relief is baseline minus one month on the scale 0 to 10, whatever scale was used. A dose that
 -- a modality cannot have is no row; one count per measure is faster than one over unpivoted rows.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

@@ -1,6 +1,7 @@
 -- How many procedures a view shows, of how many, and what it leaves out. Grain: one row.
 -- Parameters: filters and scope. Rows of one procedure are counted once, by their first reason.
 -- n_all comes from daily: only the rows of the view are read.
+-- Roles: manager, physician, rso.
 select
     (
         select coalesce(sum(n), 0)::bigint

@@ -1,5 +1,6 @@
 -- What the filter bar can offer, the most frequent first. Grain: one row per field and value.
 -- Parameters: scope. Names of procedures are in the project's list, not here.
+-- Roles: manager, physician, rso.
 with seen as (
     select site, field, value, n
     from filter_value

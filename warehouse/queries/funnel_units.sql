@@ -3,6 +3,7 @@
 -- Parameters: filters, scope, dose_index, modality, procedure, unit ('room' or 'operator'),
 -- size_band (null: all). A case without the unit's name is left out; a blank number of levels is
 -- its own kind. squares_ln is the sum of squared distances of ln dose from the row's mean.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

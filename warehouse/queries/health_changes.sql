@@ -1,5 +1,6 @@
 -- The latest corrections: what changed, from what to what. Grain: procedure × change × field.
 -- Parameters: scope; most (corrections at most, not fields). n_changes counts them all. UTC.
+-- Roles: rso.
 with in_scope as not materialized (
     select procedure_id, superseded_at
     from procedure_history

@@ -1,5 +1,6 @@
 -- How many completed CT and fluoroscopy procedures have a dose. Grain: room × month.
 -- Parameters: filters and scope. Any dose index counts; a plain mGy figure without index too.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 

@@ -1,5 +1,6 @@
 -- Warnings that procedures were loaded with. Grain: flag. Parameters: scope, from_date, to_date.
 -- Cancelled, test and withdrawn procedures count too: a flag says something of the source.
+-- Roles: rso.
 with seen as not materialized (
     select procedure_id, performed_on, flags
     from procedure

@@ -1,8 +1,9 @@
 -- Why rows were rejected. Grain: rule. Parameters: scope. A row counts under each of its rules.
+-- Roles: rso.
 with seen as not materialized (
     select rules, reasons, path, resolved_by_run, run_id
     from rejected_row
-    where $scope_sites::varchar[] is null or site is null
+    where $scope_sites::varchar[] is null
         or list_contains($scope_sites::varchar[], site)
 )
 

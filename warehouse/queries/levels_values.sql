@@ -1,5 +1,6 @@
 -- The values of one dose index with what they are grouped by. Grain: procedure with that dose.
 -- Parameters: filters, scope, modality, dose_index. A dose of zero or less is a fault, not a dose.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

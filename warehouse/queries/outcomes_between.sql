@@ -2,6 +2,7 @@
 -- Grain: one row per case with a complication, the last $most of them, oldest first.
 -- Parameters: filters, scope, term (null: any complication), most (events).
 -- The count before the first event is not known to begin at an event: it is left out.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

@@ -1,6 +1,7 @@
 -- The cases with a complication, the newest first.
 -- Grain: one row per procedure; at most $most.
 -- Parameters: filters, scope, most.
+-- Roles: physician, rso.
 with
 -- include: filtered
 
@@ -14,5 +15,7 @@ select
     complication_scale
 from filtered
 where complications <> 'none'
+    and ($scope_operators::varchar[] is null
+        or list_contains($scope_operators::varchar[], operator))
 order by performed_on desc, procedure_id desc
 limit $most::bigint

@@ -2,6 +2,7 @@
 -- Grain: one row per modality, procedure, month, term, grade and scale; n procedures. Nobody is left
 -- out: 'none' is a term, and a procedure without any record has a null term.
 -- Parameters: filters, scope.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 

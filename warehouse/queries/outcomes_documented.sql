@@ -1,6 +1,7 @@
 -- How many procedures have complications documented, and how many had one.
 -- Grain: one row per modality, procedure and month; a procedure with two terms counts once.
 -- Parameters: filters, scope.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 

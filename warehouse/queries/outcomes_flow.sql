@@ -3,6 +3,7 @@
 -- each was due; scores in per cent of the scale's range; n procedures.
 -- Parameters: filters, scope, outcome_scale (pain | odi | ndi), at_1 to at_4: timepoints in order
 -- (null: fewer). Classes are made in analytics.outcomes_responders: defined once.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

@@ -1,6 +1,7 @@
 -- Answers to the question of satisfaction, 1 to 5.
 -- Grain: one row per modality, procedure, room and answer (null: none given); n procedures.
 -- Parameters: filters, scope.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 

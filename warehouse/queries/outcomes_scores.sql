@@ -3,6 +3,7 @@
 -- the scale's range; n procedures.
 -- Parameters: filters, scope, outcome_scale (pain | odi | ndi).
 -- A value of a follow-up that is not yet due is a value all the same: it counts as due.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

@@ -3,6 +3,7 @@
 -- Parameters: filters, scope, outcome_scale (pain | odi | ndi), most (procedures).
 -- subject numbers the patients and names nobody. The draw is by a hash of the procedure, so the same
 -- snapshot gives the same procedures.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

@@ -1,6 +1,7 @@
 -- How a dose index is distributed among comparable cases. Grain: bin of equal width on the log10
 -- scale. Parameters: scope; from_date and to_date; dose_index, modality, procedure_key, size_band
 -- (null: all sizes of children or of adults, as child says); bins_per_decade. low and high are the bin's bounds; n_all, median, p75 and p95 stand on each row.
+-- Roles: physician, rso.
 with chosen as not materialized (
     select
 -- include: dose_value

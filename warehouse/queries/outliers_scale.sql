@@ -1,6 +1,7 @@
 -- How far the own scales reach. Grain: one row. Parameters: min_n.
 -- n_values counts dose values of the 12 months; n_all_sizes those whose size band has fewer than
 -- min_n cases, so that all sizes judge them; n_too_few those whose procedure has fewer.
+-- Roles: physician, rso; all sites.
 select
     min(s.baseline_from) as baseline_from,
     max(s.baseline_to) as baseline_to,

@@ -2,6 +2,7 @@
 -- Grain: procedure. Parameters: filters and scope; area_low and area_high (cm², window of the mean
 -- field area), factor (times above or below the machine's median), min_n of the machine; most.
 -- field_area_cm2 is KAP / K_a,r: the mean beam area at the reference point.
+-- Roles: physician, rso.
 with
 -- include: filtered
 ,
@@ -40,5 +41,7 @@ select
     count(*) over () as n_candidates
 from odd
 join filtered f using (procedure_id)
+where ($scope_operators::varchar[] is null
+    or list_contains($scope_operators::varchar[], f.operator))
 order by abs(ln(field_area_cm2 / machine_median_cm2)) desc, procedure_id
 limit $most::bigint

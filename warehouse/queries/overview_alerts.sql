@@ -2,6 +2,7 @@
 -- Parameters: filters, scope. Rejected rows and unmapped names are of the whole warehouse; rows
 -- without a site are counted for readers of all sites only.
 -- KAP over air kerma is a field area; outside 10 to 1600 cm² one of the two units is wrong.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

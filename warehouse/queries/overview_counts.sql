@@ -3,6 +3,7 @@
 -- Parameters: filters (from_date is the first day of the previous period), scope,
 -- current_from: the first day of the current period.
 -- A blank is not "none": shares are of the procedures whose outcome was recorded.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 

@@ -1,6 +1,7 @@
 -- The monthly course behind the overview's cards. Grain: one row per measure and month.
 -- Parameters: filters, scope, course_from: the first day of the course (null: as the filters).
 -- Medians are by linear interpolation, as in the analyses.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

@@ -1,6 +1,7 @@
 -- Children and patients with a recorded pregnancy, who are looked at apart.
 -- Grain: one row per modality, group and size band. Parameters: filters, scope.
 -- A blank pregnancy status is not "no": whoever counts these says so.
+-- Roles: rso.
 with
 -- include: filtered
 ,

@@ -1,4 +1,5 @@
 -- What was done. Grain: one row per site, modality, procedure and month. Parameters: filters, scope.
+-- Roles: rso.
 with
 -- include: filtered
 

@@ -1,6 +1,7 @@
 -- Cases on the plan of their day: cancelled ones with the reason, and the rest.
 -- Grain: one row per room, weekday (1 Monday) and reason (null: took place); n cases.
 -- Parameters: filters (period, sites, rooms), scope.
+-- Roles: manager, physician, rso.
 select
     room,
     isodow(performed_on)::tinyint as weekday,

@@ -6,6 +6,7 @@
 -- within the block).
 -- Parameters: filters (period, sites, rooms), scope, block_from and block_to (minutes after
 -- midnight), longest_gap (minutes).
+-- Roles: manager, physician, rso.
 with
 -- include: listed
 ,

@@ -2,6 +2,7 @@
 -- Grain: one row per weekday (1 Monday), minute of the day and change (+1 in, -1 out); n cases. A
 -- patient still in the room at midnight leaves at minute 1440; 'room-days' rows have change 0.
 -- Parameters: filters (period, sites, rooms), scope.
+-- Roles: manager, physician, rso.
 with
 -- include: listed
 ,

@@ -1,8 +1,12 @@
 -- One day's rooms: who was where when, by case number.
 -- Grain: one row per case of the day that took place and has room-in and room-out.
 -- Parameters: filters (sites, rooms), scope, day.
+-- Cases of others have no number for a reader of own cases only.
+-- Roles: physician, rso.
 select
-    procedure_id,
+    case when ($scope_operators::varchar[] is null
+        or list_contains($scope_operators::varchar[], operator))
+        then procedure_id end as procedure_id,
     site,
     room,
     modality,

@@ -4,6 +4,7 @@
 -- Parameters: filters, scope, outcome (see parts/outcome_value), group_by, stratum (null), covariates
 -- (procedure, age, size, sex, site, levels), log, first_of_patient.
 -- A covariate that was not asked for is the same text everywhere; one that is not known is null.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

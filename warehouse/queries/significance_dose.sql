@@ -2,6 +2,7 @@
 -- group, modality, region, age of a child and value of DLP (CT) or KAP (fluoroscopy).
 -- Parameters: filters, scope, group_by, stratum (procedure, or null for none), first_of_patient.
 -- The age of an adult is null: coefficients differ by age for children only.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

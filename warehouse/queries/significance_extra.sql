@@ -1,5 +1,6 @@
 -- The further columns of the log that some chosen procedure has. Grain: one row per column.
 -- Parameters: filters, scope.
+-- Roles: physician, rso.
 with
 -- include: filtered
 ,

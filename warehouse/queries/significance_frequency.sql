@@ -2,6 +2,7 @@
 -- Grain: one row per stratum, group and value. A missing value is the row with a null value.
 -- Parameters: filters, scope, outcome (see the list), group_by, stratum (procedure, or null for none),
 -- first_of_patient.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

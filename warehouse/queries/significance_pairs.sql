@@ -2,6 +2,7 @@
 -- Grain: one row per pair of values that are both known.
 -- Parameters: filters, scope, x and y (names of the list), or x_extra and y_extra (further columns of
 -- the log, by name: their text), first_of_patient. CTDIvol and DLP of the 16 cm phantom are left out.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

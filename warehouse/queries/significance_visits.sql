@@ -4,6 +4,7 @@
 -- Parameters: filters, scope, score (pain, odi, ndi, responder), times, group_by (null: none), stratum
 -- (null), first_of_patient. Pain is on the scale 0 to 10, whatever scale was used; a responder has at
 -- least half less pain than at baseline, 0 or 1.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

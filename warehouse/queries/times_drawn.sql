@@ -2,6 +2,7 @@
 -- Grain: one row per procedure with a duration above 0; minutes.
 -- Parameters: filters, scope, most (procedures).
 -- The draw is by a hash of the procedure, so the same snapshot gives the same procedures.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 

@@ -5,6 +5,7 @@
 -- Parameters: filters, scope, group_by (modality | procedure | room | operator | trainee | hour |
 -- weekday), clock_changes (days on which the site's clocks change), shift_from and shift_to (minutes
 -- after midnight), longest (minutes).
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

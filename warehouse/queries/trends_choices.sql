@@ -1,6 +1,7 @@
 -- Which dose indices the view holds, by procedure and room. Grain: modality × procedure ×
 -- room.
 -- Parameters: filters and scope. Counts are procedures with a value above zero.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 

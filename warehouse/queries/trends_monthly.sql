@@ -2,6 +2,7 @@
 -- Parameters: filters, scope, dose_index, modality, procedure, room (null: all rooms; '' is none),
 -- size_band (null: all).
 -- mean_ln is the mean of the natural logarithm, of which the control chart is made.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,

@@ -1,13 +1,17 @@
 -- The single values of months with few cases, which are shown as points. Grain: procedure.
 -- Parameters: filters, scope, dose_index, modality, procedure, room (null: all), size_band (null: all),
 -- few.
+-- Cases of others have no number for a reader of own cases only.
+-- Roles: physician, rso.
 with
 -- include: filtered
 ,
 
 chosen as (
     select
-        procedure_id,
+        case when ($scope_operators::varchar[] is null
+            or list_contains($scope_operators::varchar[], operator))
+            then procedure_id end as procedure_id,
         performed_on,
         date_trunc('month', performed_on)::date as month,
 -- include: dose_value

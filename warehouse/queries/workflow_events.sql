@@ -2,6 +2,7 @@
 -- Grain: one row per procedure and stamp, in order of time within the procedure.
 -- Parameters: filters, scope, most (procedures).
 -- The case is the number in this warehouse: no identifier of a patient, a case or staff leaves.
+-- Roles: rso.
 with
 -- include: filtered
 ,

@@ -4,6 +4,7 @@
 -- Parameters: filters, scope.
 -- Nearly all cases have their stamps in order: their path is a number of seven bits, and only the
 -- others are sorted one by one.
+-- Roles: manager, physician, rso.
 with
 -- include: filtered
 ,
