@@ -161,8 +161,8 @@ def test_a_corrected_case_lapses_the_sum_of_a_later_one(tmp_path: Path) -> None:
     refresh(tmp_path)
 
     def lapsed() -> list[bool]:
-        rows = reviews.reviews_of(settings_of(tmp_path), key("A2"))
-        mine = reviews.alerts_of(settings_of(tmp_path), [r.review_id for r in rows])
+        rows = reviews.reviews_of(settings_of(tmp_path), key("A2"), SYSTEM)
+        mine = reviews.alerts_of(settings_of(tmp_path), [r.review_id for r in rows], SYSTEM)
         summed = mine.filter(pl.col("rule_id") == "KAR_6MO")
         return summed["lapsed_at"].is_not_null().to_list()
 

@@ -1,6 +1,7 @@
 """The dashboard without a browser."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,24 @@ ROOT = Path(__file__).resolve().parents[2]
 PLACE = {"overview": "dose/overview.py", "comparison": "dose/comparison.py"}
 
 
-def opened(page: str | None = None, **query: str | list[str]) -> AppTest:
-    """Open the dashboard, or one page of it, with an address's parameters."""
+def claims(*roles: str, sites: tuple[str, ...] = ("*",), **more: Any) -> dict[str, Any]:
+    """Return what a provider says of somebody who has just signed in."""
+    now = int(time.time())
+    known = {"sub": "u1", "name": "Ada", "iss": "https://idp.test", "iat": now, "exp": now + 3600}
+    return known | {"roles": list(roles), "sites": list(sites), "is_logged_in": True} | more
+
+
+def opened(
+    page: str | None = None, user: dict[str, Any] | None = None, **query: str | list[str]
+) -> AppTest:
+    """Open the dashboard, or one page of it, with an address's parameters.
+
+    ``user`` are the claims of who signed in; they need the fixture ``provider``.
+    """
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    if user is not None:
+        at.user = user
+        at.secrets["auth"] = {"client_id": "kerma"}
     for key, value in query.items():
         at.query_params[key] = value
     at.run()

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.app import charts, opened, texts
+from tests.pages.app import charts, claims, opened, texts
 
 pytestmark = pytest.mark.usefixtures("demo_settings")
 TIMES, ROOMS = "workflow/times.py", "workflow/rooms.py"
@@ -32,19 +32,14 @@ def test_times_can_be_split_by_everything_that_is_offered(by: str) -> None:
     assert tables(opened(TIMES, by=by))[0].height >= 2
 
 
-def test_operators_are_numbers_for_those_who_may_not_see_names() -> None:
-    at = opened(TIMES, by="Operator")
-    named = set(tables(at)[0]["Group"])
-    masked = AppTest.from_file("../../app.py", default_timeout=60)
-    masked.user = {"is_logged_in": True, "name": "M", "roles": ["manager"]}
-    masked.query_params["by"] = "Operator"
-    masked.run()
-    from tests.pages.app import ROOT
-
-    masked.switch_page(str(ROOT / "pages" / TIMES)).run()
-    assert not masked.exception
-    shown = set(tables(masked)[0]["Group"])
+@pytest.mark.usefixtures("provider")
+def test_operators_are_codes_for_those_who_may_not_see_names() -> None:
+    named = set(tables(opened(TIMES, claims("rso"), by="Operator"))[0]["Group"])
+    shown = set(tables(opened(TIMES, claims("manager"), by="Operator"))[0]["Group"])
     assert all(name.startswith("Operator ") for name in shown) and not shown & named
+    me = next(iter(named))
+    own = set(tables(opened(TIMES, claims("physician", operator=me), by="Operator"))[0]["Group"])
+    assert own & named == {me} and own - {me} <= shown
 
 
 def test_mondays_stand_out_and_every_figure_has_its_definition() -> None:
