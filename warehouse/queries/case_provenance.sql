@@ -1,6 +1,7 @@
 -- Which source the values of one procedure come from: the log's word first, gaps filled by its dose
 -- reports in order of time. Grain: field; none for a procedure that one source alone tells of.
 -- Parameters: scope, procedure_id.
+-- Roles: physician, rso.
 with told as (
     select
         columns(* exclude (
@@ -14,6 +15,11 @@ with told as (
     from procedure_part t
     where procedure_id = $procedure_id::bigint
         and ($scope_sites::varchar[] is null or list_contains($scope_sites::varchar[], site))
+        and ($scope_operators::varchar[] is null or exists (
+            from procedure p
+            where p.procedure_id = t.procedure_id
+                and list_contains($scope_operators::varchar[], p.operator)
+        ))
 )
 
 select
