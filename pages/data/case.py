@@ -76,6 +76,7 @@ def draw_values(row: dict[str, Any], reports: pl.DataFrame) -> None:
         placeholder="–",
         height="content",
         alt="Values as canonical and as sent",
+        column_config={"As sent": st.column_config.Column(width="medium")},
     )
     source = row["source_path"] or "an unknown file"
     st.caption(
