@@ -10,7 +10,7 @@ from etl import units
 from etl.contract import ProcedureRow, base_type, is_identifier, polars_type, unit_of, words
 from etl.privacy import FREE_TEXT, LEAST_TELLING, LONGEST_VALUE, NAMES_A_PERSON
 from etl.profiles import Profile, field_of, plain
-from etl.sources.base import MARK, PROBLEM, REASONS, Table
+from etl.sources.base import MARK, ORIGIN, PROBLEM, REASONS, Table
 from etl.words import word_map
 from warehouse.settings import Settings
 
@@ -170,7 +170,9 @@ class Layout:
         """Text of the columns that the log does not know, without what names a person."""
         if self.profile.kind == "report":
             return {}
-        known = {plain(n) for n in (*self.profile.ignore, *self.profile.test.not_empty, REASONS)}
+        known = {
+            plain(n) for n in (*self.profile.ignore, *self.profile.test.not_empty, REASONS, ORIGIN)
+        }
         return {
             name: self._value_to_keep(name, place)
             for name, place in zip(self.table.header, self.table.columns, strict=True)

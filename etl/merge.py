@@ -192,6 +192,9 @@ class Merge:
                 run_sql(self.con, "write/rejected", **where)
             if staged.raw_values.height:
                 run_sql(self.con, "write/raw_values", **where)
+        if staged.corrected.height:
+            with self._given(corrected_input=staged.corrected):
+                run_sql(self.con, "write/corrected", run_id=self.run_id)
         status = "refused" if staged.refusal else "partly" if counts.rejected else "loaded"
         if status == "partly" and counts.rejected == counts.read:
             status = "refused"

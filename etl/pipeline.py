@@ -34,6 +34,7 @@ from etl.privacy import (
     without,
 )
 from etl.profiles import Profile, recognise
+from etl.returned import as_sent, corrected
 from etl.sources import openrem
 from etl.sources.base import LINE, MARK, PROBLEM, RefusalError, Table
 from etl.staging import EVENT, RAW_VALUE, REJECTED, REPORT, UNMAPPED, SourceFile, Staged
@@ -54,6 +55,7 @@ def stage_table(
     table: Table, source: SourceFile, *, work_dir: Path, settings: Settings, key: bytes
 ) -> Staged:
     """Stage a table of text: recognise its layout, then normalise and check every row."""
+    table = as_sent(table)
     profile = recognise(table.header, settings.profiles_dir)
     if profile is None:
         raise RefusalError(unknown_layout(table.header))
@@ -75,6 +77,7 @@ def stage_table(
         events=pl.DataFrame(schema=EVENT) if events is None else events,
         raw_values=raw_values(layout, raw, source),
         unmapped=unmapped(out),
+        corrected=corrected(table),
     )
 
 

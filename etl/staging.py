@@ -33,6 +33,9 @@ RAW_VALUE = pl.Schema(
 #: Procedure names that no synonym covers exactly.
 UNMAPPED = pl.Schema({"name": pl.String, "count": pl.Int64, "suggestions": pl.List(pl.String)})
 
+#: Rejected rows that a file brings back corrected: their file's SHA-256, cut, and their line.
+CORRECTED = pl.Schema({"sha256": pl.String, "line": pl.Int64})
+
 #: One row per dose report: the columns of table ``dose_report`` that a reader can know.
 REPORT = pl.Schema(
     {
@@ -117,6 +120,7 @@ class Staged:
     events: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EVENT))
     raw_values: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RAW_VALUE))
     unmapped: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=UNMAPPED))
+    corrected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CORRECTED))
     refusal: str | None = None  #: why the whole file was refused; then nothing else is set
 
 

@@ -59,6 +59,21 @@ def members(source: SourceFile, folder: Path) -> Iterator[SourceFile | tuple[str
         raise RefusalError(f"is a damaged zip archive ({error}): send it again") from error
 
 
+def member(archive: Path, name: str, folder: Path) -> Path | None:
+    """Unpack the one member that messages call by a name; none where the archive lacks it."""
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            info = next((i for i in packed.infolist() if _shown(i.filename) == name), None)
+            if info is None:
+                return None
+            _refuse_member(info)
+            path = folder / f"member{_suffix(info.filename)}"
+            _unpack(packed, info, path, LARGEST_TOTAL)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise RefusalError(f"is a damaged zip archive ({error}): send it again") from error
+    return path
+
+
 def _refuse_archive(infos: list[zipfile.ZipInfo]) -> None:
     """Refuse an archive that holds more than it may."""
     if len(infos) > MOST_MEMBERS:

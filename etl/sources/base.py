@@ -16,6 +16,8 @@ LINE, PROBLEM = "__line", "__problem"
 MARK = "\x1f"
 #: Column that `etl rejected --export` adds to say what to correct; never read.
 REASONS = "kerma_rejected_because"
+#: Column that it adds to know a corrected row again.
+ORIGIN = "kerma_rejected_row"
 
 
 class RefusalError(Exception):

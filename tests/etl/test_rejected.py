@@ -1,12 +1,15 @@
 """Rejected rows go back to a person, are corrected, and resolve themselves when they load."""
 
 import csv
+import zipfile
 from pathlib import Path
 
 from etl.refresh import Asked, refresh
 from etl.rejected import REASONS, export_rejected
 from etl.status import rejected_rows
+from tests.etl.test_openrem_xlsx import study, workbook
 from tests.etl.test_operations import here
+from warehouse.connect import current_snapshot, cursor
 from warehouse.settings import Settings
 
 LOG = """site,accession_number,modality,performed_on,patient_id,kap_gycm2,room
@@ -72,3 +75,69 @@ def test_two_layouts_make_two_files(tmp_path: Path) -> None:
     told = export_rejected(rejected_rows(settings, None, False), out, settings)
     assert len(told) == 2
     assert {len(read(out)), len(read(out.with_stem("fix-2")))} == {1, 2}
+
+
+def corrected(settings: Settings, tmp_path: Path, *changes: tuple[str, str]) -> dict:
+    """Export what is open, correct it as a person would, and load it."""
+    out = tmp_path / "fix.csv"
+    export_rejected(rejected_rows(settings, None, False), out, settings)
+    text = out.read_text("utf-8-sig")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    (settings.inbox / f"fixed-{len(list(settings.inbox.iterdir()))}.csv").write_text(text, "utf-8")
+    return load(settings)
+
+
+def test_a_row_that_nothing_names_is_known_again_by_its_mark(tmp_path: Path) -> None:
+    """Rejected for want of a key: the correction itself gives the accession number."""
+    settings = here(tmp_path / "data")
+    settings.inbox.mkdir(parents=True)
+    text = "modality,performed_on,room\nfluoroscopy,2026-01-05,Lab 1\n"
+    (settings.inbox / "log.csv").write_text(text, "utf-8")
+    assert load(settings) == {"log.csv": (0, 1)}
+    keyed = ("modality,", "accession_number,modality,"), ("fluoroscopy,", "A9,fluoroscopy,")
+    assert list(corrected(settings, tmp_path, *keyed).values()) == [(1, 0)]
+    assert rejected_rows(settings, None, False).is_empty()
+
+
+def test_a_correction_that_is_wrong_too_waits_in_the_place_of_the_first(tmp_path: Path) -> None:
+    settings = dropped(tmp_path)
+    assert list(corrected(settings, tmp_path, ("teapot", "CT"), ("2.5", "")).values()) == [(1, 1)]
+    waiting = rejected_rows(settings, None, False)
+    assert (waiting["path"].to_list(), waiting["line"].to_list()) == (["fixed-1.csv"], [2])
+    assert list(corrected(settings, tmp_path, ("much", "3.5")).values()) == [(1, 0)]
+    assert rejected_rows(settings, None, False).is_empty()
+    assert rejected_rows(settings, None, True).height == 3
+
+
+def test_what_the_export_made_safe_loads_as_it_was_sent(tmp_path: Path) -> None:
+    settings = here(tmp_path / "data")
+    settings.inbox.mkdir(parents=True)
+    head = "accession_number,modality,performed_on,patient_id,procedure_name,room\n"
+    (settings.inbox / "a.csv").write_text(head + "A1,CT,2026-01-05,+49 12,-x,L\n", "utf-8")
+    (settings.inbox / "b.csv").write_text(head + "A2,kettle,2026-01-05,+49 12,-x,'L\n", "utf-8")
+    load(settings)
+    assert list(corrected(settings, tmp_path, ("kettle", "CT")).values()) == [(1, 0)]
+    snapshot = current_snapshot(settings.snapshots)
+    assert snapshot is not None
+    with cursor(snapshot) as con:
+        rows = con.sql(
+            "select patient_key, procedure_name, room from procedure order by accession_number"
+        ).fetchall()
+    assert rows[0][:2] == rows[1][:2]
+    assert [room for _, _, room in rows] == ["L", "'L"]
+
+
+def test_rows_within_an_archive_and_of_a_workbook_are_read_again(tmp_path: Path) -> None:
+    settings = here(tmp_path / "data")
+    settings.inbox.mkdir(parents=True)
+    with zipfile.ZipFile(settings.inbox / "pack.zip", "w") as archive:
+        archive.writestr("in/log.csv", LOG)
+    workbook(settings.inbox / "openrem.xlsx", study(**{"Total DLP (mGy.cm)": "much"}))
+    load(settings)
+    told = export_rejected(rejected_rows(settings, None, False), tmp_path / "fix.csv", settings)
+    assert len(told) == 2 and not any("as kept" in line for line in told)
+    rows = [row for name in ("fix.csv", "fix-2.csv") for row in read(tmp_path / name)]
+    assert {row.get("patient_id") for row in rows} == {"P4712", "P4713", None}
+    assert any(row.get("DLP total (mGy.cm)") == "much" for row in rows)
