@@ -174,7 +174,7 @@ def follow_up(header: Sequence[str]) -> Profile | None:
         title="follow-up log",
         kind="followup",
         requires=(),
-        columns={name: Origin(columns=(sent,)) for name, sent in columns.items()},
+        columns={name: Origin.model_validate(sent) for name, sent in columns.items()},
     )
 
 
