@@ -208,7 +208,7 @@ class _Run:
 
     def _entered(self, con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         """Return what people entered in the app and this warehouse does not hold yet."""
-        (last,) = one_row(con, "queries/entries_merged", scope_sites=None)
+        (last,) = one_row(con, "write/entries_merged")
         try:
             return entries_after(self.settings, last)
         except (NewerReviewsError, ReviewsUnreachableError) as error:

@@ -7,6 +7,7 @@ from datetime import date
 import polars as pl
 import sqlalchemy as sa
 
+from warehouse.access import Person, require
 from warehouse.review_tables import now, outcome_entry, reading, writing
 from warehouse.reviews import frame
 from warehouse.settings import Settings
@@ -39,15 +40,18 @@ class Entry:
     withdrawn: bool = False
 
 
-def enter(settings: Settings, case: Case, entries: Sequence[Entry], person: str) -> int:
+def enter(settings: Settings, case: Case, entries: Sequence[Entry], person: Person) -> int:
     """Keep entries on a case, all or none; return how many.
 
     Raises
     ------
     EntryError
-        Without a person, without entries, or for a case without an accession number.
+        Without a name, without entries, or for a case without an accession number.
+    RefusedError
+        Where the person's role or sites do not allow it.
     """
-    if not person.strip():
+    require(person, "outcome", case.site)
+    if not person.name.strip():
         raise EntryError("an outcome is entered by a person: sign in, or set KERMA_USER")
     if not case.accession_number:
         raise EntryError("the case has no accession number by which an outcome could find it")
@@ -55,7 +59,7 @@ def enter(settings: Settings, case: Case, entries: Sequence[Entry], person: str)
         raise EntryError("there is nothing to enter: fill in at least one value")
     stamp = {
         "site": case.site, "accession_number": case.accession_number,
-        "performed_on": case.performed_on, "person": person.strip(), "recorded_at": now(),
+        "performed_on": case.performed_on, "person": person.name.strip(), "recorded_at": now(),
     }  # fmt: skip
     rows = [
         stamp

@@ -17,6 +17,7 @@ from tests.etl.staged import at as source_time
 from tests.etl.staged import load, log, row, source, warehouse
 from tests.etl.staging_help import stage_bytes
 from tests.etl.test_refresh import ask, data, drop, etl
+from tests.people import physician
 from warehouse.entries import Case, Entry, EntryError, enter, entries_of
 from warehouse.settings import settings
 
@@ -357,7 +358,7 @@ def test_a_form_entry_is_kept_with_who_and_when_and_merged_once(data: Path) -> N
         Entry("satisfaction", "4"),
         Entry("complications", "none"),
     ]
-    assert enter(settings(), case, said, "Nurse Kay") == 3
+    assert enter(settings(), case, said, physician("Dr Kay")) == 3
     assert ("A1", "3mo", 2, 10) not in ask(data, SCORES), "until the next refresh"
     _, told = etl("refresh")
     assert told["files"][0]["path"] == "entered in the app/1-3.jsonl"
@@ -367,10 +368,10 @@ def test_a_form_entry_is_kept_with_who_and_when_and_merged_once(data: Path) -> N
         4,
         "none",
     )
-    assert ask(data, "select distinct entered_by from follow_up") == [("Nurse Kay",)]
+    assert ask(data, "select distinct entered_by from follow_up") == [("Dr Kay",)]
     _, told = etl("refresh")
     assert told["files"] == [], "nothing waits"
-    enter(settings(), case, [Entry("NRS 0-10", "3", "3mo")], "Nurse Kay")
+    enter(settings(), case, [Entry("NRS 0-10", "3", "3mo")], physician("Dr Kay"))
     etl("refresh")
     assert ("A1", "3mo", 3, 10) in ask(data, SCORES), "the latest word stands"
     assert entries_of(settings(), case)["value"].to_list() == ["3", "none", "4", "2"]
@@ -386,8 +387,8 @@ def test_an_entry_needs_a_person_a_value_and_a_case(data: Path) -> None:
     case = Case("north", "A1", date(2026, 3, 2))
     for given_case, entries, person in (
         (case, [Entry("ODI", "2", "3mo")], " "),
-        (case, [], "Nurse Kay"),
-        (Case("north", "", date(2026, 3, 2)), [Entry("ODI", "2", "3mo")], "Nurse Kay"),
+        (case, [], physician("Dr Kay")),
+        (Case("north", "", date(2026, 3, 2)), [Entry("ODI", "2", "3mo")], physician("Dr Kay")),
     ):
         with pytest.raises(EntryError):
             enter(settings(), given_case, entries, person)
