@@ -5,24 +5,31 @@ cases when a rule changed; :func:`new_alerts` leaves what is known
 already, so nothing is told twice.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
 from itertools import combinations
 
 import polars as pl
 
 from analytics.outliers import (
     EXCEEDANCE,
+    GROUP,
     SCORED,
     Rule,
     field_areas,
     months_of,
     own_distribution,
     own_distribution_exceedances,
+    own_limits,
     patient_sum_exceedances,
+    pooled,
     reference_exceedances,
     scored,
     trigger_exceedances,
     unit_exceedances,
+    usual_areas,
 )
 from analytics.reference_levels import choose_benchmarks
 
@@ -100,11 +107,24 @@ REFERENCE = pl.Schema(
 )
 
 
+@dataclass(frozen=True)
+class History:
+    """What a case is held against besides its own values."""
+
+    #: By quantity and window in months: see own_distribution.
+    distributions: Mapping[tuple[str, int], pl.DataFrame]
+    #: What field area each machine usually has: see usual_areas.
+    machines: pl.DataFrame
+    #: How a quantity is distributed over all cases of a modality: see pooled.
+    pooled: Callable[[str], pl.DataFrame]
+
+
 def find_alerts(
     cases: pl.DataFrame,
     rules: Sequence[Rule],
     references: pl.DataFrame | None = None,
     judged: pl.Series | None = None,
+    history: History | None = None,
 ) -> pl.DataFrame:
     """Find which cases exceed which rule that held on their day.
 
@@ -123,6 +143,9 @@ def find_alerts(
         ``procedure_id`` of the cases to judge; all by default. A patient's sum is judged for all
         cases of these cases' patients: an older report that arrives late can push a later case
         over the level.
+    history
+        What the cases are held against, where ``cases`` are not all: those that may exceed a limit
+        (:func:`least_limits`) and those of patients whose sum may.
 
     Returns
     -------
@@ -131,30 +154,76 @@ def find_alerts(
     """
     check_rules(rules)
     mine = cases if judged is None else cases.filter(pl.col("procedure_id").is_in(judged.implode()))
-    distributions = _distributions(cases, mine, rules)
-    parts = [_judge(rule, cases, mine, references, distributions) for rule in rules]
+    history = history or history_of(cases, rules, months_of(mine))
+    parts = [_judge(rule, cases, mine, references, history) for rule in rules]
     found = pl.concat([pl.DataFrame(schema=EXCEEDANCE), *parts]).unique(KEY, keep="first")
     suspects = found.filter(pl.col("kind") == "unit_ratio")["procedure_id"]
-    return scored(found, cases, {q: d for (q, _), d in distributions.items()}).with_columns(
+    own = {quantity: frame for (quantity, _), frame in history.distributions.items()}
+    return scored(found, cases, own, history.pooled).with_columns(
         pl.col("procedure_id").is_in(suspects.implode()).alias("unit_suspect")
     )
 
 
-def _distributions(
-    cases: pl.DataFrame, mine: pl.DataFrame, rules: Sequence[Rule]
-) -> dict[tuple[str, int], pl.DataFrame]:
-    """Describe each quantity and window once, however many rules use it."""
+def history_of(cases: pl.DataFrame, rules: Sequence[Rule], months: list[date]) -> History:
+    """Describe all cases in memory as what each of them is held against."""
     completed = cases.filter(pl.col("status") == "completed")
-    months = months_of(mine)
-    wanted = {
-        (rule.quantity, rule.window_months or 12)
-        for rule in rules
-        if rule.kind in ("own_percentile", "robust_limit")
-    }
-    return {
+    distributions = {
         (quantity, window): own_distribution(completed, quantity, months, window)
-        for quantity, window in sorted(wanted)
+        for quantity, window in windows_of(rules)
     }
+    areas = field_areas(cases)
+    return History(distributions, usual_areas(areas), partial(pooled, cases))
+
+
+def windows_of(rules: Sequence[Rule]) -> list[tuple[str, int]]:
+    """Return each quantity and window, in months, once, however many rules use it."""
+    return sorted(
+        {
+            (rule.quantity, rule.window_months or 12)
+            for rule in rules
+            if rule.kind in ("own_percentile", "robust_limit")
+        }
+    )
+
+
+def least_limits(
+    groups: pl.DataFrame,
+    rules: Sequence[Rule],
+    references: pl.DataFrame | None,
+    history: History,
+) -> pl.DataFrame:
+    """Return the lowest limit that a dose of each group can reach: below it nothing is found.
+
+    Parameters
+    ----------
+    groups
+        ``case_group`` and what it stands for: modality, procedure_code, size_band and child.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``case_group``, ``quantity``, ``limit`` in the quantity's unit.
+    """
+    parts = [pl.DataFrame(schema={"case_group": groups.schema["case_group"], **_LEAST})]
+    for rule in rules:
+        match rule.kind:
+            case "trigger":
+                limits = groups.with_columns(pl.lit(rule.threshold, pl.Float64).alias("limit"))
+            case "own_percentile" | "robust_limit":
+                own = history.distributions[rule.quantity, rule.window_months or 12]
+                limits = groups.join(own_limits(own, rule), on=GROUP)
+            case "reference_multiple":
+                levels = pl.DataFrame(schema=REFERENCE) if references is None else references
+                level = (pl.col("value") * rule.threshold).alias("limit")
+                its = levels.filter(pl.col("dose_index") == rule.quantity)
+                limits = groups.join(its.drop("size_band"), on=GROUP[:2]).with_columns(level)
+            case _:
+                continue
+        parts.append(limits.select("case_group", quantity=pl.lit(rule.quantity), limit="limit"))
+    return pl.concat(parts).group_by("case_group", "quantity").agg(pl.col("limit").min())
+
+
+_LEAST = {"quantity": pl.String(), "limit": pl.Float64()}
 
 
 def _judge(
@@ -162,13 +231,13 @@ def _judge(
     cases: pl.DataFrame,
     mine: pl.DataFrame,
     references: pl.DataFrame | None,
-    distributions: Mapping[tuple[str, int], pl.DataFrame],
+    history: History,
 ) -> pl.DataFrame:
     match rule.kind:
         case "trigger":
             return trigger_exceedances(mine, rule)
         case "own_percentile" | "robust_limit":
-            own = distributions[rule.quantity, rule.window_months or 12]
+            own = history.distributions[rule.quantity, rule.window_months or 12]
             return own_distribution_exceedances(mine, own, rule)
         case "reference_multiple":
             if references is None:
@@ -177,9 +246,7 @@ def _judge(
         case "patient_sum":
             return patient_sum_exceedances(_all_of_patients(cases, mine), rule)
         case "unit_ratio":
-            areas = field_areas(cases)
-            ids = mine["procedure_id"].implode()
-            return unit_exceedances(areas.filter(pl.col("procedure_id").is_in(ids)), rule)
+            return unit_exceedances(field_areas(mine, history.machines), rule)
 
 
 def _all_of_patients(cases: pl.DataFrame, mine: pl.DataFrame) -> pl.DataFrame:

@@ -11,8 +11,10 @@ FIELD_AREA_CM2 = (10.0, 1600.0)
 MACHINE_FACTOR = 5.0
 
 
-def field_areas(cases: pl.DataFrame) -> pl.DataFrame:
+def field_areas(cases: pl.DataFrame, machines: pl.DataFrame | None = None) -> pl.DataFrame:
     """Return the mean field area KAP / K_a,r of each case beside its machine's median.
+
+    ``machines`` is what :func:`usual_areas` says of all cases, where ``cases`` are only some.
 
     Returns
     -------
@@ -23,20 +25,46 @@ def field_areas(cases: pl.DataFrame) -> pl.DataFrame:
     """
     kap, kerma = pl.col(DoseIndex.KAP.column), pl.col(DoseIndex.AIR_KERMA.column)
     both = cases.filter(kap.is_finite() & kerma.is_finite() & (kap > 0) & (kerma > 0))
-    machine = ["site", "machine"]
     areas = both.select(
         "procedure_id",
         "site",
         pl.coalesce("device", "room", pl.lit("machine not stated")).alias("machine"),
         "performed_on",
         (1000 * kap / kerma).alias("field_area_cm2"),
-    ).with_columns(
-        pl.col("field_area_cm2").median().over(machine).alias("machine_median_cm2"),
-        pl.len().over(machine).cast(pl.Int64).alias("machine_n"),
     )
-    large = areas.filter(pl.col("machine_n") >= MIN_CASES).unique(machine)
+    known = usual_areas(areas) if machines is None else machines
+    large = known.filter(pl.col("machine_n") >= MIN_CASES)
     peers = large["machine_median_cm2"].median() if large.height >= MIN_PEERS else None
-    return areas.with_columns(pl.lit(peers, pl.Float64).alias("peers_median_cm2"))
+    return areas.join(known, on=_MACHINE, maintain_order="left").with_columns(
+        pl.lit(peers, pl.Float64).alias("peers_median_cm2")
+    )
+
+
+def usual_areas(areas: pl.DataFrame) -> pl.DataFrame:
+    """Return ``machine_median_cm2`` and ``machine_n`` of each site and machine."""
+    return areas.group_by(_MACHINE).agg(
+        pl.col("field_area_cm2").median().alias("machine_median_cm2"),
+        pl.len().cast(pl.Int64).alias("machine_n"),
+    )
+
+
+def area_bounds(machines: pl.DataFrame) -> pl.DataFrame:
+    """Return ``least_area`` and ``most_area``, cm², between which no case of a machine is suspect.
+
+    ``machines`` has what :func:`usual_areas` says. The bounds are on the safe side of rounding.
+    """
+    large = machines.filter(pl.col("machine_n") >= MIN_CASES)
+    peers = large["machine_median_cm2"].median() if large.height >= MIN_PEERS else None
+    known = machines.with_columns(pl.lit(peers, pl.Float64).alias("peers_median_cm2"))
+    usual, (low, high) = _usual_area(known), FIELD_AREA_CM2
+    return known.select(
+        *_MACHINE,
+        (pl.max_horizontal(usual / MACHINE_FACTOR, low) * (1 + 1e-9)).alias("least_area"),
+        (pl.min_horizontal(usual * MACHINE_FACTOR, high) * (1 - 1e-9)).alias("most_area"),
+    )
+
+
+_MACHINE = ["site", "machine"]
 
 
 def unit_exceedances(areas: pl.DataFrame, rule: Rule) -> pl.DataFrame:

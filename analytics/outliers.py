@@ -4,6 +4,9 @@ Every rule is dated data that is passed in, and a case is judged by the rule of 
 is vectorised: a million cases need no loop over rows. Rules flag; they never drop a case.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import polars as pl
 
 from analytics.field_area import (
@@ -12,6 +15,7 @@ from analytics.field_area import (
     field_areas,
     machine_field_areas,
     unit_exceedances,
+    usual_areas,
 )
 from analytics.own_distribution import (
     ALL_SIZES,
@@ -23,6 +27,7 @@ from analytics.own_distribution import (
     months_of,
     own_distribution,
     own_distribution_exceedances,
+    own_limits,
 )
 from analytics.rules import EXCEEDANCE, MIN_CASES, Rule, exceedances, rules_from, with_month
 
@@ -43,12 +48,15 @@ __all__ = [
     "months_of",
     "own_distribution",
     "own_distribution_exceedances",
+    "own_limits",
     "patient_sum_exceedances",
+    "pooled",
     "reference_exceedances",
     "rules_from",
     "scored",
     "trigger_exceedances",
     "unit_exceedances",
+    "usual_areas",
     "with_month",
 ]
 
@@ -134,7 +142,10 @@ def patient_sum_exceedances(
 
 
 def scored(
-    found: pl.DataFrame, cases: pl.DataFrame, distributions: dict[str, pl.DataFrame]
+    found: pl.DataFrame,
+    cases: pl.DataFrame,
+    distributions: dict[str, pl.DataFrame],
+    of_modality: Callable[[str], pl.DataFrame] | None = None,
 ) -> pl.DataFrame:
     """Add how far out each case lies on its own scale and sort by it, furthest first.
 
@@ -142,20 +153,21 @@ def scored(
     window; where that group is too small, of all judged cases of its modality. So a 3 Gy biopsy
     ranks by how unusual it is, not by which rule has the larger numbers. ``own_median`` is the
     median of the case's own group in the quantity's unit; null where that group is too small.
+    ``of_modality`` gives what :func:`pooled` says of a quantity, where ``cases`` are not all.
     """
-    parts = []
+    parts, ask = [], of_modality or partial(pooled, cases)
     for (quantity,), part in found.partition_by("quantity", as_dict=True).items():
         own = distributions.get(str(quantity), pl.DataFrame(schema=DISTRIBUTION))
-        pooled = _pooled(cases, str(quantity))
         its_cases = cases.filter(pl.col("procedure_id").is_in(part["procedure_id"].implode()))
         where = with_month(its_cases.with_columns(child())).select(
             "procedure_id", *GROUP, "month", str(quantity)
         )
-        rows = (
-            part.join(where.with_columns(pl.col("procedure_id").cast(pl.Int64)), on="procedure_id")
-            .join(own.drop("n", "basis"), on=[*GROUP, "month"], how="left")
-            .join(pooled, on="modality", how="left")
-        )
+        rows = part.join(
+            where.with_columns(pl.col("procedure_id").cast(pl.Int64)), on="procedure_id"
+        ).join(own.drop("n", "basis"), on=[*GROUP, "month"], how="left")
+        lone = rows["log_median"].has_nulls()
+        pool = ask(str(quantity)) if lone else pl.DataFrame(schema=_POOLED)
+        rows = rows.join(pool, on="modality", how="left")
         sd = pl.max_horizontal(pl.coalesce("log_sd", "_sd"), _LEAST_SD)
         own_score = (pl.col(str(quantity)).log() - pl.coalesce("log_median", "_median")) / sd
         parts.append(
@@ -176,7 +188,11 @@ SCORED = pl.Schema({**EXCEEDANCE, "own_median": pl.Float64()})
 _LEAST_SD = 0.05
 
 
-def _pooled(cases: pl.DataFrame, quantity: str) -> pl.DataFrame:
+_POOLED = {"modality": pl.String(), "_median": pl.Float64(), "_sd": pl.Float64()}
+
+
+def pooled(cases: pl.DataFrame, quantity: str) -> pl.DataFrame:
+    """Return the median and 1.4826·MAD of a quantity's logarithm by modality."""
     log = pl.col(quantity).log()
     usable = cases.filter(pl.col(quantity).is_finite() & (pl.col(quantity) > 0))
     return usable.group_by("modality").agg(

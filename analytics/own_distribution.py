@@ -1,7 +1,9 @@
 """How each kind of case is usually dosed, and which case lies far above its own kind."""
 
 from datetime import date
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 from analytics.dose import ADULT_YEARS
@@ -48,37 +50,54 @@ def own_distribution(
         do, and ``basis`` says so: all children for a child, all adults for an adult. Procedures
         with fewer than 20 of these are left out.
     """
-    if not months:
-        return pl.DataFrame(schema=DISTRIBUTION)
     usable = (
         history.lazy()
         .filter(pl.col(quantity).is_finite() & (pl.col(quantity) > 0))
         .with_columns(child())
         .filter(pl.all_horizontal(pl.col(GROUP).is_not_null()))
-        .select(
-            pl.col(GROUP[:3]).cast(pl.Categorical),
-            "child",
-            "performed_on",
-            pl.col(quantity).log().alias("_log"),
-        )
+        .select(*GROUP, "performed_on", pl.col(quantity).alias("value"))
         .collect()
     )
+    groups = usable.select(GROUP).unique().with_row_index("case_group")
+    values = usable.join(groups, on=GROUP).select("case_group", "performed_on", "value")
+    return distribution_of(values, groups, months, window_months)
+
+
+def distribution_of(
+    values: pl.DataFrame, groups: pl.DataFrame, months: list[date], window_months: int = 12
+) -> pl.DataFrame:
+    """Describe groups that are numbered already; otherwise as :func:`own_distribution`.
+
+    Parameters
+    ----------
+    values
+        ``case_group`` (a whole number), ``performed_on`` and ``value`` (positive) of each case.
+    groups
+        ``case_group`` and what it stands for: modality, procedure_code, size_band and child.
+    """
+    if not months or values.is_empty():
+        return pl.DataFrame(schema=DISTRIBUTION)
     wanted = pl.DataFrame({"month": sorted(set(months))}, schema={"month": pl.Date})
+    usable = values.select("case_group", "performed_on", _log=pl.col("value").log())
+    here = groups.join(usable.select("case_group").unique(), on="case_group", how="semi")
     banded = _described(usable, wanted, window_months)
-    without = usable.select(GROUP).unique().join(wanted, how="cross")
-    without = without.join(banded, on=[*GROUP, "month"], how="anti")
+    without = here.select("case_group").join(wanted, how="cross")
+    without = without.join(banded, on=["case_group", "month"], how="anti").join(here, "case_group")
+    named = banded.join(here, on="case_group").select(DISTRIBUTION.names())
     if without.is_empty():
-        return banded.cast(_AS_TEXT)
-    few = usable.join(without.select(EVERY_SIZE).unique(), on=EVERY_SIZE, how="semi")
-    whole = _described(
-        few.with_columns(pl.lit(ALL_SIZES, pl.Categorical).alias("size_band")),
-        wanted,
-        window_months,
+        return named
+    kinds = here.select(EVERY_SIZE).unique().with_row_index("kind")
+    few = without.select(EVERY_SIZE).unique().join(kinds, on=EVERY_SIZE)
+    parts = here.join(few, on=EVERY_SIZE).select("case_group", "kind")
+    together = usable.join(parts, on="case_group").drop("case_group")
+    whole = _described(together.rename({"kind": "case_group"}), wanted, window_months)
+    filled = (
+        without.join(kinds, on=EVERY_SIZE)
+        .drop("case_group")
+        .join(whole.rename({"case_group": "kind"}), on=["kind", "month"])
+        .with_columns(pl.format("{}, {}", "basis", pl.lit(ALL_SIZES)).alias("basis"))
     )
-    filled = without.join(whole.drop("size_band"), on=[*EVERY_SIZE, "month"]).with_columns(
-        pl.format("{}, {}", "basis", pl.lit(ALL_SIZES)).alias("basis")
-    )
-    return pl.concat([banded, filled.select(banded.columns)]).cast(_AS_TEXT)
+    return pl.concat([named, filled.select(DISTRIBUTION.names())])
 
 
 _AS_TEXT = pl.Schema(dict.fromkeys(GROUP[:3], pl.String()))
@@ -90,14 +109,13 @@ ALL_SIZES = "all sizes: fewer than 20 of this size"
 
 def _described(usable: pl.DataFrame, wanted: pl.DataFrame, window_months: int) -> pl.DataFrame:
     """Describe the months before each month; where they are too few, the group's first months."""
-    windows = [_window(usable.lazy(), month, window_months) for month in wanted["month"].to_list()]
-    before = pl.concat(pl.collect_all(windows))
-    without = usable.select(GROUP).unique().join(wanted, how="cross")
-    without = without.join(before, on=[*GROUP, "month"], how="anti")
+    before = _windows(usable, wanted["month"].to_list(), window_months)
+    without = usable.select("case_group").unique().join(wanted, how="cross")
+    without = without.join(before, on=["case_group", "month"], how="anti")
     if without.is_empty():
         return before
-    few = usable.join(without.select(GROUP).unique(), on=GROUP, how="semi")
-    first = _first_months(few, window_months).join(without, on=GROUP)
+    few = usable.join(without.select("case_group").unique(), on="case_group", how="semi")
+    first = _first_months(few, window_months).join(without, on="case_group")
     return pl.concat([before, first.select(before.columns)])
 
 
@@ -125,24 +143,45 @@ def _summary() -> list[pl.Expr]:
     ]
 
 
-def _window(usable: pl.LazyFrame, month: date, window_months: int) -> pl.LazyFrame:
+def _windows(usable: pl.DataFrame, months: list[date], window_months: int) -> pl.DataFrame:
+    """Describe each group over the months before each month, where these hold enough cases.
+
+    A case lies in as many windows as they have months. So each group is sorted once by its values:
+    what a window leaves of them is in order, and its quantiles are at known places.
+    """
     day = pl.col("performed_on")
-    start = pl.lit(month).dt.offset_by(f"-{window_months}mo")
-    return (
-        usable.filter((day >= start) & (day < month))
-        .group_by(GROUP)
-        .agg(_summary())
-        .filter(pl.col("n") >= MIN_CASES)
-        .select(
-            *GROUP,
-            pl.lit(month, pl.Date).alias("month"),
-            "n",
-            "log_median",
-            "log_sd",
-            "log_p95",
-            pl.lit(f"{window_months} months before").alias("basis"),
-        )
+    ordered = usable.sort("case_group", "_log").with_columns(
+        (day.dt.year().cast(pl.Int32) * 12 + day.dt.month()).alias("_month")
     )
+    numbers, logs = ordered["_month"].to_numpy(), ordered["_log"].to_numpy()
+    sizes = ordered["case_group"].rle().struct.unnest()
+    rows: list[tuple[Any, ...]] = []
+    end = 0
+    for size, group in sizes.iter_rows():
+        start, end = end, end + size
+        if size < MIN_CASES:
+            continue
+        for month in months:
+            last = month.year * 12 + month.month
+            number = numbers[start:end]
+            inside = logs[start:end][(number >= last - window_months) & (number < last)]
+            if inside.size >= MIN_CASES:
+                rows.append((group, month, inside.size, *_in_order(inside)))
+    schema = {"case_group": usable.schema["case_group"]} | {
+        name: DISTRIBUTION[name] for name in ("month", "n", "log_median", "log_sd", "log_p95")
+    }
+    found = pl.DataFrame(rows, schema=schema, orient="row")
+    return found.with_columns(pl.lit(f"{window_months} months before").alias("basis"))
+
+
+def _in_order(logs: np.ndarray) -> tuple[float, float, float]:
+    """Return median, 1.4826·MAD and 95th percentile of values in ascending order."""
+    middle = float(logs[(logs.size - 1) // 2] + logs[logs.size // 2]) / 2
+    place = 0.95 * (logs.size - 1)
+    below = int(place)
+    above = min(below + 1, logs.size - 1)
+    p95 = float(logs[below] + (place - below) * (logs[above] - logs[below]))
+    return middle, MAD_TO_SD * float(np.median(np.abs(logs - middle))), p95
 
 
 def _first_months(usable: pl.DataFrame, window_months: int) -> pl.DataFrame:
@@ -150,8 +189,8 @@ def _first_months(usable: pl.DataFrame, window_months: int) -> pl.DataFrame:
     end = day.min().dt.offset_by(f"{window_months}mo")
     return (
         usable.lazy()
-        .filter((day < end).over(GROUP))
-        .group_by(GROUP)
+        .filter((day < end).over("case_group"))
+        .group_by("case_group")
         .agg(_summary())
         .filter(pl.col("n") >= MIN_CASES)
         .with_columns(pl.lit(f"first {window_months} months").alias("basis"))
@@ -180,6 +219,16 @@ def own_distribution_exceedances(
         use 3.5); kind ``own_percentile``: limit ``P50·(P95/P50)^threshold``. Neither lies nearer
         to the median than the factor 1.35.
     """
+    limits = own_limits(distribution, rule)
+    # Most cases lie below every limit and need no look at their own group's.
+    lowest = pl.lit(limits["limit"].min(), pl.Float64)
+    high = cases.filter(rule.scope() & (pl.col(rule.quantity) > lowest))
+    judged = with_month(high.with_columns(child())).join(limits, on=[*GROUP, "month"])
+    return exceedances(judged.filter(pl.col(rule.quantity) > pl.col("limit")), rule)
+
+
+def own_limits(distribution: pl.DataFrame, rule: Rule) -> pl.DataFrame:
+    """Add ``limit`` and ``n_basis`` to a distribution, in the quantity's unit."""
     if rule.threshold is None:
         raise ValueError(f"rule {rule.rule_id} has no threshold")
     width = (
@@ -188,14 +237,9 @@ def own_distribution_exceedances(
         else pl.col("log_p95") - pl.col("log_median")
     )
     least = pl.lit(LEAST_FACTOR).log()
-    limits = distribution.with_columns(
+    return distribution.with_columns(
         (pl.col("log_median") + pl.max_horizontal(width * rule.threshold, least))
         .exp()
         .alias("limit"),
         pl.col("n").alias("n_basis"),
     )
-    # Most cases lie below every limit and need no look at their own group's.
-    lowest = pl.lit(limits["limit"].min(), pl.Float64)
-    high = cases.filter(rule.scope() & (pl.col(rule.quantity) > lowest))
-    judged = with_month(high.with_columns(child())).join(limits, on=[*GROUP, "month"])
-    return exceedances(judged.filter(pl.col(rule.quantity) > pl.col("limit")), rule)

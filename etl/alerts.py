@@ -6,23 +6,35 @@ the next call does, and a second call does nothing.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from analytics.alerts import find_alerts, reference_table
+from analytics.alerts import History, find_alerts, least_limits, reference_table, windows_of
+from analytics.field_area import area_bounds
+from analytics.own_distribution import distribution_of
 from analytics.rules import Rule, active_rules, rule_periods
 from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot
 from warehouse.procedures import lineage
 from warehouse.queries import run
 from warehouse.reference import reference_levels, trigger_levels
-from warehouse.review_alerts import Judged, enter, unjudged
+from warehouse.review_alerts import Judged, enter, standing, unjudged
 from warehouse.review_rules import fingerprint, versions
 from warehouse.reviews import case_key_expr
 from warehouse.settings import Settings
+
+#: Dose indices that a rule can name; the parameters of ``alerts_cases`` are called after them.
+QUANTITIES = (
+    "air_kerma_mgy", "kap_gycm2", "fluoro_time_s", "ctdi_vol_mgy", "dlp_mgycm", "ssde_mgy",
+    "peak_skin_dose_mgy",
+)  # fmt: skip
+#: Asks the snapshot a question about the runs to be judged.
+Ask = Callable[..., pl.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -52,28 +64,74 @@ def find(settings: Settings, snapshot: Path | None = None) -> AlertResult:
     waiting = unjudged(settings, runs, mark)
     if not waiting:
         return AlertResult(seconds=time.perf_counter() - clock)
-    rows = run("alerts_cases", snapshot, SYSTEM)
-    mine = rows.filter(pl.col("run_id").is_in(list(waiting)))
-    cases = rows.filter("counts")
-    judged = mine.filter("counts")["procedure_id"]
-    found = find_alerts(cases, rules, references(rules), judged)
+    ask = partial(run, snapshot=snapshot, scope=SYSTEM, runs=sorted(waiting))
+    months = ask("alerts_groups")
+    cases, history = candidates(ask, months, rules)
+    mine = cases.filter("judged")["procedure_id"]
+    found = find_alerts(cases, rules, references(rules), mine, history)
     known = described(found, cases, periods)
-    entered = enter(settings, known, judged_by(rows, mine, rules), waiting, mark)
-    return AlertResult(judged.len(), **asdict(entered), seconds=time.perf_counter() - clock)
+    entered = enter(settings, known, judged_by(ask, standing(settings), rules), waiting, mark)
+    judged = int(months["judged"].sum())
+    return AlertResult(judged, **asdict(entered), seconds=time.perf_counter() - clock)
 
 
-def judged_by(rows: pl.DataFrame, mine: pl.DataFrame, rules: list[Rule]) -> list[Judged]:
-    """Say which cases which rules judged: sums judge all cases of the patients concerned."""
-    patients = mine.select("patient_key").drop_nulls().unique()
-    theirs = rows.join(patients, on="patient_key", how="semi")
-    groups = (
-        (mine, [rule for rule in rules if rule.kind != "patient_sum"]),
-        (pl.concat([mine, theirs]).unique("procedure_id"),
-         [rule for rule in rules if rule.kind == "patient_sum"]),
+def candidates(ask: Ask, months: pl.DataFrame, rules: list[Rule]) -> tuple[pl.DataFrame, History]:
+    """Return the cases that a rule may find, and what they are held against.
+
+    Ten million cases do not fit into the memory that a night has: distributions are made of narrow
+    columns, and whole rows are asked only of cases at or above the lowest limit of their kind.
+    """
+    judged = months.filter(pl.col("judged") > 0)["month"].unique().to_list()
+    groups = months.unique("case_group").drop("month", "judged")
+    distributions = {
+        (quantity, window): distribution_of(
+            ask("alerts_values", quantity=quantity), groups, judged, window
+        )
+        for quantity, window in windows_of(rules)
+    }
+    machines = ask("alerts_machines")
+    history = History(
+        distributions, machines, lambda quantity: ask("alerts_pooled", quantity=quantity)
+    )
+    least = least_limits(groups, rules, references(rules), history)
+    bounds = area_bounds(machines) if any(r.kind == "unit_ratio" for r in rules) else None
+    return ask("alerts_cases", **_limits(least, bounds, rules)), history
+
+
+def _limits(
+    least: pl.DataFrame, bounds: pl.DataFrame | None, rules: list[Rule]
+) -> dict[str, list[Any] | float | None]:
+    """Return limits as the parameters of ``alerts_cases``."""
+    wide = least.pivot("quantity", index="case_group", values="limit")
+    areas = {"site": "sites", "machine": "machines", "least_area": "least_area"} | {
+        "most_area": "most_area"
+    }
+    given: dict[str, list[Any] | float | None] = {"case_groups": wide["case_group"].to_list()}
+    for quantity in QUANTITIES:
+        column = wide[quantity].to_list() if quantity in wide.columns else [None] * wide.height
+        sums = [r.threshold for r in rules if r.kind == "patient_sum" and r.quantity == quantity]
+        given[f"least_{quantity}"] = column
+        given[f"sum_{quantity}"] = min((t for t in sums if t is not None), default=None)
+    for column, name in areas.items():
+        given[name] = [] if bounds is None else bounds[column].to_list()
+    return given
+
+
+def judged_by(ask: Ask, known: pl.DataFrame, rules: list[Rule]) -> list[Judged]:
+    """Say which cases with alerts which rules judged: sums judge all cases of the patients."""
+    if known.is_empty():
+        return []
+    places = ask(
+        "alerts_standing",
+        sites=known["site"].to_list(), accessions=known["accession_number"].to_list(),
+        days=known["performed_on"].to_list(), devices=known["device"].to_list(),
+        starts=known["procedure_start_at"].to_list(), modalities=known["modality"].to_list(),
     )  # fmt: skip
+    sums = [rule.rule_id for rule in rules if rule.kind == "patient_sum"]
+    others = [rule.rule_id for rule in rules if rule.kind != "patient_sum"]
     return [
-        Judged(cases.select(case_key_expr())["case_key"], sorted({rule.rule_id for rule in by}))
-        for cases, by in groups
+        Judged(known["case_key"].gather(places.filter(which)["place"]), sorted(set(by)))
+        for which, by in (("judged", others), ("concerned", sums))
     ]
 
 

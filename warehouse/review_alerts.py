@@ -59,6 +59,17 @@ def unjudged(settings: Settings, runs: Iterable[str], rules: str) -> set[str]:
         return set(runs) - set(known.scalars())
 
 
+def standing(settings: Settings) -> pl.DataFrame:
+    """Return the natural key, whole and in its parts, of each case with an alert that holds."""
+    parts = [alert.c[name] for name in (
+        "case_key", "site", "accession_number", "performed_on", "device", "procedure_start_at",
+        "modality",
+    )]  # fmt: skip
+    with reading(settings) as con:
+        found = frame(con, sa.select(*parts).where(alert.c.lapsed_at.is_(None)))
+    return found.unique("case_key", maintain_order=True)
+
+
 def enter(
     settings: Settings,
     found: pl.DataFrame,

@@ -12,13 +12,12 @@ import pytest
 from etl.backup import BackupError, backup, restore
 from etl.ledger import FileResult, RunResult
 from etl.notify import message, notify
+from etl.publish import reading
 from etl.refresh import Asked, refresh
 from etl.rollback import RollbackError, choices, rollback
 from etl.status import judged, status
 from warehouse import alert_messages
-from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot
-from warehouse.queries import run
 from warehouse.settings import Settings
 
 HEADER = "site,accession_number,modality,performed_on,patient_id,kap_gycm2\n"
@@ -37,7 +36,9 @@ def load(settings: Settings, name: str, *rows: str) -> RunResult:
 def accessions(settings: Settings) -> set[str]:
     snapshot = current_snapshot(settings.snapshots)
     assert snapshot is not None
-    return set(run("alerts_cases", snapshot, SYSTEM)["accession_number"])
+    with reading(snapshot) as con:
+        rows = con.sql("select accession_number from procedure").fetchall()
+    return {number for (number,) in rows}
 
 
 @pytest.fixture
