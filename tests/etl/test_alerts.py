@@ -3,11 +3,15 @@
 import json
 import sqlite3
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
+from analytics.alerts import find_alerts
+from analytics.rules import rules_from
 from etl import alerts
 from etl.refresh import Asked as RunAsked
 from etl.refresh import refresh as run
@@ -15,6 +19,9 @@ from tests.conftest import ROOT, run_etl
 from tests.people import rso
 from warehouse import review_tables, reviews
 from warehouse.access import SYSTEM
+from warehouse.connect import current_snapshot
+from warehouse.queries import run as run_query
+from warehouse.reference import trigger_levels
 from warehouse.review_alerts import Asked, cases_page, counts
 from warehouse.review_rules import RuleVersion, record
 from warehouse.review_tables import ReviewsUnreachableError
@@ -72,6 +79,27 @@ def test_a_second_refresh_finds_nothing_again(loaded: Path) -> None:
     assert (again["alerts"]["new"], again["alerts"]["judged"]) == (0, 0)
     assert cases_page(settings_of(loaded), Asked(scope=SYSTEM), 0, 100)[0].equals(before)
     assert listed(loaded) == {"A1": 7690.0}
+
+
+def test_leaving_out_cases_below_every_limit_changes_no_alert(demo_data: Path) -> None:
+    snapshot = current_snapshot(demo_data / "snapshots")
+    assert snapshot is not None
+    runs = run_query("alerts_runs", snapshot, SYSTEM)["run_id"].to_list()
+    ask = partial(run_query, snapshot=snapshot, scope=SYSTEM, runs=runs)
+    rules = rules_from(trigger_levels(), frozenset(trigger_levels()["rule_id"]))
+    references = alerts.references(rules)
+    months = ask("alerts_groups")
+    narrow, history = alerts.candidates(ask, months, rules)
+    groups = months["case_group"].unique().to_list()
+    no_limit = {f"least_{name}": [0.0] * len(groups) for name in alerts.QUANTITIES}
+    no_sum = {f"sum_{name}": None for name in alerts.QUANTITIES}
+    machines = {name: [] for name in ("sites", "machines", "least_area", "most_area")}
+    every = ask("alerts_cases", case_groups=groups, **no_limit, **no_sum, **machines)
+    assert every.height == months["judged"].sum() > 2 * narrow.height > 0
+    expected = find_alerts(every, rules, references)
+    found = find_alerts(narrow, rules, references, narrow.filter("judged")["procedure_id"], history)
+    assert {"trigger", "own_percentile", "robust_limit", "unit_ratio"} <= set(found["kind"])
+    assert_frame_equal(found, expected, check_row_order=False)
 
 
 def test_only_new_cases_are_judged_next_night(loaded: Path) -> None:
