@@ -79,10 +79,10 @@ class Deed:
 DEEDS: dict[str, Deed] = {
     "review": Deed("write or sign a review", frozenset({"rso"})),
     "rule": Deed("change an outlier rule", frozenset({"rso"}), all_sites=True),
+    "coefficient": Deed("confirm a coefficient", frozenset({"rso"}), all_sites=True),
     "procedure name": Deed("confirm a procedure name", frozenset({"rso"}), all_sites=True),
     "protocol change": Deed("record a change of protocol", frozenset({"rso"})),
     "own level": Deed("save own dose levels", frozenset({"rso"})),
-    "outcome": Deed("enter an outcome of a case", frozenset({"rso", "physician"})),
     "evidence": Deed("change the evidence table", frozenset({"rso", "physician"})),
 }
 

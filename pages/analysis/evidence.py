@@ -19,7 +19,7 @@ VIEWS = {
     "pool": "Pooled answer",
     "ours": "Ours beside the literature",
     "quality": "Risk of bias and certainty",
-    "papers": evidence_papers.VIEW,
+    "papers": "Printed and computed",
     "add": "Add a study",
 }
 MODELS: dict[Model, str] = {

@@ -1,24 +1,22 @@
 """Significance between groups: crude, within procedures, and with covariates held equal."""
 
 from collections.abc import Sequence
-from datetime import date
 
 import polars as pl
 import streamlit as st
 
 from analytics.adjusting import adjust_for, on_log
 from analytics.cell_regression import Adjustment
-from analytics.dose import active_coefficients, effective_dose
+from analytics.dose import effective_dose
 from analytics.results import NotComputable
 from analytics.wording import capital
 from analytics.workbench import Outcome, analyse
 from pages.analysis import significance_choices as ask
 from pages.analysis import significance_parts as parts
 from pages.analysis.significance_forest import draw_forest
-from pages.shared import data, downloads, filters
+from pages.shared import coefficients, data, downloads, filters
 from pages.shared import format as fmt
 from pages.shared.page import View
-from warehouse.reference import EFFECTIVE_DOSE, read
 
 EFFECTIVE = "effective_dose_msv"
 DIGITS = 4
@@ -64,15 +62,10 @@ def counted(view: View, outcome: Outcome, grouping: str, first_only: bool) -> pl
     if outcome.key != EFFECTIVE:
         return data.query("significance_frequency", view.filters, outcome=outcome.key, **asked)
     doses = data.query("significance_dose", view.filters, **asked)
-    estimated = effective_dose(doses, coefficients()).select(
+    estimated = effective_dose(doses, coefficients.in_force()).select(
         "group", "stratum", "count", value=pl.col(EFFECTIVE).round_sig_figs(DIGITS)
     )
     return estimated.group_by("group", "stratum", "value").agg(pl.col("count").sum())
-
-
-def coefficients() -> pl.DataFrame:
-    """Return today's coefficients of effective dose."""
-    return active_coefficients(read("effective_dose.csv", EFFECTIVE_DOSE), date.today())
 
 
 def draw_adjusted(
@@ -90,7 +83,7 @@ def draw_adjusted(
         "significance_cells", view.filters, outcome=asked, covariates=tuple(covariates),
         log=on_log(outcome), group_by=grouping, stratum=None, first_of_patient=first_only,
     )  # fmt: skip
-    found = adjust_for(cells, outcome, groups, covariates, coefficients())
+    found = adjust_for(cells, outcome, groups, covariates, coefficients.in_force())
     if not isinstance(found.adjusted, Adjustment):
         st.info(f"The adjusted effect {found.adjusted.reason}.")
         return

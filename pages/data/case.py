@@ -6,15 +6,13 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from analytics import outliers
-from analytics.dose import active_coefficients
+from analytics.outliers import MIN_CASES
 from pages.data import case_parts, case_review
 from pages.dose.case_chart import distribution_chart
 from pages.dose.measures import MEASURES
-from pages.shared import charts, data, downloads
+from pages.shared import charts, coefficients, data, downloads
 from pages.shared import format as fmt
 from pages.shared.navigation import link
-from warehouse.reference import effective_dose_coefficients
 
 OUTLIERS = "dose/outliers.py"
 #: Windows of the patient's other cases, months; the first is the one that sums are judged by.
@@ -131,13 +129,19 @@ def draw_distributions(row: dict[str, Any]) -> None:
         "Dose index", names, default=names[0], required=True, key="case-index",
         format_func=lambda name: MEASURES[name].label,
     )  # fmt: skip
-    scale = data.query("outliers_scale", None, min_n=outliers.MIN_CASES).row(0, named=True)
     value = row[MEASURES[name or names[0]].index.column]
-    distribution_chart(row | scale, name or names[0], value, None)
+    months = {"baseline_from": year_before(row["performed_on"]), "baseline_to": row["performed_on"]}
+    distribution_chart(row | months, name or names[0], value, None)
     st.caption(
-        f"Same modality, procedure and size band, {fmt.day(scale['baseline_from'])} to "
-        f"{fmt.day(scale['baseline_to'])}."
+        f"Same modality, procedure and size band, {fmt.day(months['baseline_from'])} to "
+        f"{fmt.day(months['baseline_to'])}, this case included; where these are fewer than "
+        f"{MIN_CASES}, all sizes."
     )
+
+
+def year_before(day: date) -> date:
+    """Return the day after the one a year before."""
+    return pl.select(pl.lit(day).dt.offset_by("-1y").dt.offset_by("1d")).item()
 
 
 def draw_patient(row: dict[str, Any]) -> None:
@@ -155,7 +159,7 @@ def draw_patient(row: dict[str, Any]) -> None:
     else:
         case_table(case_parts.brief(mine, row["procedure_id"]), "patient", "The patient's cases")
         st.markdown(case_parts.sum_words(mine, row["performed_on"], months or 6))
-        active = active_coefficients(effective_dose_coefficients(), date.today())
+        active = coefficients.in_force()
         st.markdown(case_parts.effective_words(mine, row["performed_on"], active))
 
 

@@ -7,6 +7,7 @@ import polars as pl
 import streamlit as st
 
 from analytics.dose import SIZE_UNKNOWN
+from analytics.outliers import MIN_CASES
 from analytics.reference_levels import Benchmarks, choose_benchmarks
 from pages.dose.level_tables import provenance
 from pages.dose.measures import DoseMeasure, measure
@@ -39,19 +40,13 @@ def distribution_chart(
 
     ``row`` is of query ``case_row``, with baseline_from and baseline_to where they are known.
     """
-    size = None if row.get("all_sizes") else row["size_band"]
-    bins = data.query(
-        "outliers_distribution", None, dose_index=name, modality=row["modality"],
-        procedure_key=row["procedure_key"], size_band=size, child=row["child"],
-        bins_per_decade=BINS_PER_DECADE, from_date=row.get("baseline_from"),
-        to_date=row.get("baseline_to"),
-    )  # fmt: skip
     of = measure(name)
+    bins, size = _own_kind(row, name)
     name_sent = row["procedure_name"] or "procedure not named"
     procedure = fmt.procedure(row["procedure_code"]) if row["procedure_code"] else name_sent
     kind = f"{procedure}, {row['modality']}, {size or 'all sizes'}"
     if bins.is_empty():
-        st.info(f"No other case of this kind has {of.label}: {kind}.")
+        st.info(f"No case of this kind has {of.label} in these months: {kind}.")
         return
     known = bins.row(0, named=True)
     marks = {THIS: value, MEDIAN: known["median"], P95: known["p95"]}
@@ -66,6 +61,23 @@ def distribution_chart(
         alt_text=f"Distribution of {of.label} with this case at {fmt.number(value)}",
     )  # fmt: skip
     _origin(levels, of)
+
+
+def _own_kind(row: dict[str, Any], name: str) -> tuple[pl.DataFrame, str | None]:
+    """Return the bins of a case's own kind and its size band; None where all sizes stand in."""
+
+    def of_size(size: str | None) -> pl.DataFrame:
+        return data.query(
+            "outliers_distribution", None, dose_index=name, modality=row["modality"],
+            procedure_key=row["procedure_key"], size_band=size, child=row["child"],
+            bins_per_decade=BINS_PER_DECADE, from_date=row.get("baseline_from"),
+            to_date=row.get("baseline_to"),
+        )  # fmt: skip
+
+    banded = of_size(row["size_band"])
+    if not row.get("all_sizes") and not banded.is_empty() and banded["n_all"][0] >= MIN_CASES:
+        return banded, row["size_band"]
+    return of_size(None), None
 
 
 def reference_of(row: dict[str, Any], of: DoseMeasure) -> Benchmarks:

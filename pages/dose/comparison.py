@@ -1,20 +1,17 @@
 """How CT, fluoroscopy and ultrasound compare: a trial report's table, and its pictures."""
 
-from datetime import date
 from itertools import combinations
 
 import polars as pl
 import streamlit as st
 
-from analytics.dose import active_coefficients
 from analytics.modalities import compare_modalities, effective_doses
 from pages.dose import comparison_dose as dose
 from pages.dose import comparison_parts as parts
-from pages.shared import charts, data, page
+from pages.shared import charts, coefficients, data, page
 from pages.shared import filters as bar
 from pages.shared import format as fmt
 from pages.shared.page import View
-from warehouse.reference import EFFECTIVE_DOSE, read
 
 MUCH_REPEATED = 0.05
 
@@ -59,7 +56,7 @@ def main() -> None:
 
 def outcomes(view: View) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the counted outcomes and the strata, with effective dose by today's coefficients."""
-    active = active_coefficients(read("effective_dose.csv", EFFECTIVE_DOSE), date.today())
+    active = coefficients.in_force()
     doses, dose_strata = effective_doses(data.query("comparison_dose", view.filters), active)
     values = data.query("comparison_values", view.filters)
     strata = data.query("comparison_strata", view.filters)

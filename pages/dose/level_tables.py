@@ -174,7 +174,7 @@ def medians(
     )  # fmt: skip
     order = shown["Procedure"].unique(maintain_order=True).to_list()
     sites = sorted(set(shown["site"]))
-    y = alt.Y("Procedure", type="nominal", sort=order, title=None, axis=charts.names_axis(290))
+    y = alt.Y("Procedure", type="nominal", sort=order, title=None, axis=alt.Axis(labelLimit=240))
     offset = alt.YOffset("site", type="nominal", sort=sites)
     base = alt.Chart(shown, height=alt.Step(max(12, 34 // len(sites))))
     colour = alt.Color(
@@ -261,4 +261,29 @@ def coefficient_words(active: pl.DataFrame) -> pl.DataFrame:
         pl.col("valid_from").alias("Valid from"),
         pl.col("source").alias("Source"),
         pl.col("url").alias("Address"),
+    )
+
+
+def unverified_words(
+    off: pl.DataFrame, confirmed: frozenset[str], history: pl.DataFrame
+) -> pl.DataFrame:
+    """Return the coefficients that wait for confirmation, with who confirmed or took back last."""
+    last = history.unique("coefficient_id", keep="first").select(
+        "coefficient_id",
+        pl.col("person").alias("Who"),
+        pl.col("recorded_at").dt.date().alias("When"),
+        pl.col("why").alias("Why"),
+    )
+    state = pl.col("coefficient_id").is_in(sorted(confirmed))
+    return off.join(last, on="coefficient_id", how="left", maintain_order="left").select(
+        pl.col("coefficient_id").alias("Coefficient"),
+        pl.when(state).then(pl.lit("confirmed")).otherwise(pl.lit("off")).alias("State"),
+        pl.col("coefficient").alias("Value"),
+        pl.col("unit").alias("Unit"),
+        (100 * pl.col("band_fraction")).alias("Band (± %)"),
+        pl.col("icrp").alias("ICRP"),
+        "Who",
+        "When",
+        "Why",
+        pl.col("source").alias("Source"),
     )

@@ -1,21 +1,19 @@
 """Are we where we should be: typical values of facilities and rooms against reference levels."""
 
-from datetime import date
-
 import polars as pl
 import streamlit as st
 
-from analytics.dose import active_coefficients
 from analytics.effective_sums import effective_sums
 from analytics.level_table import against_saved, decisions, local_levels
 from pages.dose import level_tables as tables
 from pages.dose.measures import MEASURES, DoseMeasure, offered
-from pages.shared import auth, charts, data, downloads, filters, page
+from pages.shared import auth, charts, coefficients, data, downloads, filters, page
 from pages.shared import format as fmt
 from pages.shared.page import View
+from warehouse import confirmed_coefficients as marked
 from warehouse import local_levels as kept
-from warehouse.access import Person, may
-from warehouse.reference import effective_dose_coefficients, reference_levels
+from warehouse.access import Person, RefusedError, may
+from warehouse.reference import reference_levels
 from warehouse.settings import shown
 
 FACILITIES, ROOMS = {"site": "Site"}, {"site": "Site", "room": "Room"}
@@ -118,7 +116,7 @@ def save(known: pl.DataFrame, of: dict[str, str], unit: str, view: View, person:
 def draw_effective(view: View) -> None:
     """Draw the sums of effective dose: the only axis that CT and fluoroscopy share."""
     st.subheader("Effective dose of the population", anchor=False)
-    active = active_coefficients(effective_dose_coefficients(), date.today())
+    active = coefficients.in_force()
     sums = effective_sums(
         data.query("levels_effective", view.filters), active, ["site", "modality"]
     )
@@ -127,7 +125,43 @@ def draw_effective(view: View) -> None:
     downloads.offer(words, key="effective", title="Effective dose sums", filters=view.filters)
     st.caption(tables.EFFECTIVE_NOTE)
     with st.expander("Coefficients in force"):
-        st.dataframe(tables.coefficient_words(active), hide_index=True, placeholder=fmt.DASH)
+        st.dataframe(
+            tables.coefficient_words(active), hide_index=True, placeholder=fmt.DASH,
+            alt="Coefficients in force",
+        )  # fmt: skip
+        draw_unverified()
+
+
+def draw_unverified() -> None:
+    """List the coefficients that nobody has read in their source, and let an RSO confirm them."""
+    off, on = marked.unverified(), marked.confirmed(shown())
+    history = marked.marks(shown())
+    st.markdown(f"**{fmt.plural(len(off), 'coefficient')} off until confirmed**")
+    st.dataframe(
+        tables.unverified_words(off, on, history), hide_index=True, placeholder=fmt.DASH,
+        alt="Coefficients off until confirmed",
+    )  # fmt: skip
+    if told := st.session_state.pop("coefficients-told", None):
+        st.success(told)
+    if not auth.may_do("coefficient"):
+        st.caption("Coefficients are confirmed by a radiation safety officer of all sites.")
+        return
+    with st.form(f"confirm-coefficients-{len(history)}", border=False):
+        wanted = st.multiselect(
+            "Confirmed", off["coefficient_id"].to_list(), default=sorted(on),
+            placeholder="None", help="In force from now on, in every figure; the newest "
+            "publication of the ICRP goes before an older one.",
+        )  # fmt: skip
+        why = st.text_input("Why", max_chars=1000, placeholder="Where the value was read")
+        if not st.form_submit_button("Record", icon=":material/save:"):
+            return
+    try:
+        n = marked.confirm(shown(), wanted, auth.person(), why)
+    except (marked.CoefficientError, RefusedError) as error:
+        st.error(f"Nothing was written: {error}.")
+        return
+    st.session_state["coefficients-told"] = f"{fmt.plural(n, 'coefficient')} changed."
+    st.rerun()
 
 
 def main() -> None:

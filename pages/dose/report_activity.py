@@ -1,13 +1,10 @@
 """The report's first half: what was done, how completely recorded, at which dose, and its trend."""
 
-from datetime import date
-
 import altair as alt
 import polars as pl
 
 from analytics.change_points import change_points
 from analytics.control_charts import Chart
-from analytics.dose import active_coefficients
 from analytics.effective_sums import effective_sums
 from analytics.level_table import ALL_ADULTS, decisions
 from analytics.proportions import wilson
@@ -21,12 +18,11 @@ from pages.dose import trend_findings as findings
 from pages.dose.measures import DoseMeasure
 from pages.dose.report_blocks import Spans
 from pages.dose.trend_findings import FEW, Choice
-from pages.shared import charts, data
+from pages.shared import charts, coefficients, data
 from pages.shared import format as fmt
 from pages.shared.filters import Filters
 from report.model import Block, Listing, Section, Words
 from warehouse.protocol_changes import all_changes
-from warehouse.reference import effective_dose_coefficients
 from warehouse.settings import shown
 
 #: Procedures of each modality whose course is followed.
@@ -218,7 +214,7 @@ def _figure(column: str) -> pl.Expr:
 
 def effective(spans: Spans) -> Section:
     """Sum the estimated effective dose of the quarter's patients."""
-    active = active_coefficients(effective_dose_coefficients(), date.today())
+    active = coefficients.in_force()
     doses = data.query("levels_effective", spans.now)
     sums = effective_sums(doses, active, ["site", "modality"])
     words = level_tables.effective_words(sums).drop("Estimated share")

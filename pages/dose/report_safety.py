@@ -4,7 +4,6 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from analytics.dose import active_coefficients
 from analytics.frequency import quantile_interval
 from analytics.level_table import ALL_ADULTS
 from analytics.results import NotComputable
@@ -16,11 +15,11 @@ from pages.dose.measures import DoseMeasure
 from pages.dose.outlier_list import Choice
 from pages.dose.report_activity import judged
 from pages.dose.report_blocks import Spans
-from pages.shared import data, freshness
+from pages.shared import coefficients, data, freshness
 from pages.shared import format as fmt
 from report.model import Block, Listing, Section, Words
 from warehouse import review_report
-from warehouse.reference import effective_dose_coefficients, reference_levels
+from warehouse.reference import reference_levels
 from warehouse.review_alerts import Asked
 from warehouse.reviews import STATES
 from warehouse.settings import shown
@@ -237,9 +236,9 @@ def definitions(spans: Spans, measures: list[tuple[str, DoseMeasure]]) -> Sectio
         pl.coalesce("percentile_over", pl.lit("not stated")).alias("Percentile over"),
         pl.col("source").alias("Source"),
     )  # fmt: skip
-    active = active_coefficients(effective_dose_coefficients(), date.today())
+    active = coefficients.in_force()
     used = active.filter(pl.col("age_from_years") >= 16)
-    coefficients = level_tables.coefficient_words(used).select(
+    shown = level_tables.coefficient_words(used).select(
         "Modality", "Region", "Coefficient", "Unit", "Band (± %)", "ICRP", "Source"
     )
     rules = _rules()
@@ -248,7 +247,7 @@ def definitions(spans: Spans, measures: list[tuple[str, DoseMeasure]]) -> Sectio
         (
             Listing(DEFINITIONS),
             blocks.table(sources, "Reference levels used", {"Procedure": 3, "Source": 6}),
-            blocks.table(coefficients, "Coefficients of effective dose, adults", {"Source": 1}),
+            blocks.table(shown, "Coefficients of effective dose, adults", {"Source": 1}),
             blocks.table(rules, "Rules in force today", {"Rule": 2, "Source": 3}),
         ),
         appendix=True,

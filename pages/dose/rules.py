@@ -56,7 +56,7 @@ def state_words(row: dict[str, Any]) -> str:
 def scope_words(row: dict[str, Any]) -> str:
     """Say which cases a rule judges."""
     low, high = row["age_from_years"], row["age_to_years"]
-    ages = f"age {fmt.number(low or 0)} to {fmt.number(high) if high else 'any'}"
+    ages = f"age {low or 0:g} to {high:g}" if high else f"age {low or 0:g} and over"
     said = [
         row["modality"],
         fmt.procedure(row["procedure_code"]) if row["procedure_code"] else None,

@@ -102,6 +102,26 @@ def test_effective_dose_is_a_sum_of_sites_and_nobodys_risk(demo_settings: Path) 
     assert not any("patient_key" in frame.columns for frame in shown)
 
 
+def test_a_confirmed_coefficient_changes_the_sums_at_once(own_copy: Path) -> None:
+    """Abdominal KAP has no verified coefficient: cases without an estimate get one."""
+
+    def estimated(at: AppTest) -> float:
+        sums = next(frame for frame in frames(at) if "Sum (man·mSv)" in frame.columns)
+        return sums.filter(pl.col("Modality") == "fluoroscopy")["Estimated"].sum()
+
+    at = opened(PAGE, period="All")
+    before = estimated(at)
+    off = next(frame for frame in frames(at) if "State" in frame.columns)
+    assert set(off["State"]) == {"off"}
+    choice = next(box for box in at.multiselect if box.label == "Confirmed")
+    choice.set_value(["XF-abdomen-16-103-P"])
+    next(box for box in at.text_input if box.label == "Why").set_value("HPA table, read")
+    next(box for box in at.button if box.label == "Record").click().run()
+    assert not at.exception
+    assert "1 coefficient changed." in texts(at)
+    assert estimated(at) > before
+
+
 def test_the_chart_has_every_site_beside_its_level() -> None:
     table = pl.DataFrame(
         {

@@ -9,8 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from tests.people import rso
+from warehouse import confirmed_coefficients as coefficients
 from warehouse import local_levels, protocol_changes
-from warehouse.access import SYSTEM
+from warehouse.access import SYSTEM, Person, RefusedError, Scope
+from warehouse.confirmed_coefficients import CoefficientError
 from warehouse.protocol_changes import NAME, ProtocolChangesError
 from warehouse.review_tables import engine, metadata, protocol_change, reviews_meta
 from warehouse.settings import Settings
@@ -90,3 +92,20 @@ def test_reviews_of_the_first_version_get_the_new_tables(own: Settings) -> None:
     protocol_changes.record(own, rso("Ada"), date(2026, 3, 1), "after the update")
     with engine(own).connect() as con:
         assert con.execute(sa.select(reviews_meta.c.schema_version)).scalar_one() >= 2
+
+
+def test_a_coefficient_is_confirmed_and_taken_back_and_never_forgotten(own: Settings) -> None:
+    lumbar, sacral = "XF-lumbar-16-103-P", "XF-sacral-16-103-P"
+    assert coefficients.confirmed(own) == frozenset()
+    assert coefficients.confirm(own, [lumbar, sacral], rso("Ada"), "HPA-RPD table 3") == 2
+    assert coefficients.confirm(own, [lumbar, sacral], rso("Grace"), "the same again") == 0
+    assert coefficients.confirm(own, [sacral], rso("Grace"), "wrong table") == 1
+    assert coefficients.confirmed(own) == {sacral}
+    told = coefficients.marks(own).select("coefficient_id", "confirmed", "person").rows()
+    assert told == [(lumbar, False, "Grace"), (sacral, True, "Ada"), (lumbar, True, "Ada")]
+    with pytest.raises(CoefficientError, match="CT-lumbar-16-103: no coefficient that waits"):
+        coefficients.confirm(own, ["CT-lumbar-16-103"], rso("Ada"), "verified as it is")
+    with pytest.raises(CoefficientError, match="say where"):
+        coefficients.confirm(own, [], rso("Ada"), " ")
+    with pytest.raises(RefusedError):
+        coefficients.confirm(own, [], Person("Max", Scope(("manager",))), "no role for it")
