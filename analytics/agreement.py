@@ -12,13 +12,15 @@ from analytics.guards import (
     FloatArray,
     as_floats,
     check_level,
+    complete_columns,
     complete_rows,
     computable,
     count_table,
     require,
 )
-from analytics.proportions import normal_quantile, wilson
+from analytics.proportions import wilson
 from analytics.results import Estimate, NotComputable, TestResult
+from analytics.tails import normal_p, normal_quantile, t_quantile
 
 Weights = Literal["none", "linear", "quadratic"]
 LIMITS_FACTOR = 1.96
@@ -61,6 +63,7 @@ def cohens_kappa(
     Kappa
         Where both readers use one and the same category κ is not defined; the raw share stands.
     """
+    require(_listed(first) and _listed(second), "the readings are not two columns of categories")
     require(len(first) == len(second), "the readers have different numbers of cases")
     pairs = [(a, b) for a, b in zip(first, second, strict=True) if not (_gap(a) or _gap(b))]
     require(len(pairs) > 0, "no case was read by both readers")
@@ -75,6 +78,11 @@ def cohens_kappa(
     kappa = kappa_of_table(table, weights, level)
     left_out = len(first) - len(pairs)
     return Kappa(kappa, wilson(equal, len(pairs), level), weights, order, left_out)
+
+
+def _listed(values: Any) -> bool:
+    """Say whether values are a column of categories."""
+    return hasattr(values, "__len__") and all(isinstance(value, Hashable) for value in values)
 
 
 def _gap(value: Any) -> bool:
@@ -153,7 +161,7 @@ def fleiss_kappa(ratings: Any) -> TestResult:
     spread = share * (1 - share)
     inner = float(spread.sum() ** 2 - (spread * (1 - 2 * share)).sum())
     error = math.sqrt(2 * inner / (n * readers * (readers - 1))) / float(spread.sum())
-    p = 2 * float(special.ndtr(-abs(kappa / error)))
+    p = normal_p(kappa / error)
     return TestResult("Fleiss κ", kappa, p, n, details={"z": kappa / error, "readers": readers})
 
 
@@ -276,12 +284,12 @@ def bland_altman(x: Any, y: Any, level: float = 0.95, unit: str = "") -> BlandAl
     Bland & Altman 1986 (10.1016/S0140-6736(86)90837-8); standard error of the limits
     SD √(1/n + 1.96² / (2 (n − 1))), interval by t with n − 1 degrees of freedom.
     """
-    first, second = complete_rows(x, y)
+    first, second = complete_columns(x, y)
     difference = first - second
     n = len(difference)
     require(n >= 2, "fewer than two pairs have both values", n)
     bias, sd = float(difference.mean()), float(difference.std(ddof=1))
-    t = float(special.stdtrit(n - 1, 1 - (1 - check_level(level)) / 2))
+    t = t_quantile(level, n - 1)
     error = sd * math.sqrt(1 / n + LIMITS_FACTOR**2 / (2 * (n - 1)))
 
     def around(value: float, standard_error: float, name: str) -> Estimate:

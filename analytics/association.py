@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import stats
 
-from analytics.guards import FloatArray, check_level, complete_rows, computable, require
-from analytics.proportions import normal_quantile
+from analytics.guards import FloatArray, check_level, complete_columns, computable, require
 from analytics.results import Estimate, TestResult
+from analytics.tails import normal_quantile, t_p
 
 EXACT_BELOW = 10
 
@@ -69,13 +69,13 @@ def spearman_test(x: Any, y: Any) -> TestResult:
     if abs(rho) >= 1:
         return TestResult("Spearman, t", rho, 0.0, n, float(n - 2))
     t = rho * math.sqrt((n - 2) / ((1 - rho) * (1 + rho)))
-    p = 2 * float(special.stdtr(n - 2, -abs(t)))
+    p = t_p(t, n - 2)
     return TestResult("Spearman, t", rho, p, n, float(n - 2), details={"t": t})
 
 
 def _ranks(x: Any, y: Any) -> tuple[FloatArray, FloatArray]:
     """Return mid-ranks of the complete pairs."""
-    first, second = complete_rows(x, y)
+    first, second = complete_columns(x, y)
     n = len(first)
     require(n >= 3, "fewer than three pairs have both values", n)
     require(float(np.ptp(first)) > 0 and float(np.ptp(second)) > 0, "one side does not vary", n)

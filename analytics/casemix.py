@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-from scipy import stats
 
-from analytics.guards import FloatArray, check_level, computable, require
+from analytics.guards import FloatArray, computable, require
 from analytics.proportions import risk_difference_newcombe
 from analytics.results import Estimate, NotComputable
+from analytics.tails import normal_quantile, t_quantile
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def stratified_mean_difference(
     variance = float(parts.sum())
     require(variance > 0, "the values do not vary", int((n1 + n2).sum()))
     df = variance**2 / float((parts**2 / (np.concatenate([n1, n2]) - 1)).sum())
-    half = float(stats.t.isf((1 - check_level(level)) / 2, df)) * math.sqrt(variance)
+    half = t_quantile(level, df) * math.sqrt(variance)
     n = int((n1 + n2).sum())
     return Estimate(value, value - half, value + half, n, "stratified means (Cochran)", level=level)
 
@@ -98,7 +98,7 @@ def mantel_haenszel_difference(
     q = (e1 * (n2 - e2) / n + e2 * (n1 - e1) / n).sum() / 2
     variance = float(value * p + q) / total**2
     require(variance > 0, "nobody, or everybody, had the event", int(n.sum()))
-    half = float(stats.norm.isf((1 - check_level(level)) / 2)) * math.sqrt(variance)
+    half = normal_quantile(level) * math.sqrt(variance)
     low, high = max(-1.0, value - half), min(1.0, value + half)
     return Estimate(value, low, high, int(n.sum()), "Mantel–Haenszel (Sato)", level=level)
 

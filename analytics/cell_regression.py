@@ -15,6 +15,7 @@ from scipy.optimize import brentq
 
 from analytics.guards import FloatArray, UndefinedError, check_level, computable, require
 from analytics.results import Estimate, NotComputable, TestResult
+from analytics.tails import chi_square_p, normal_p, normal_quantile, t_p, t_quantile
 
 STEPS = 100
 LARGEST_LOGIT = 15.0
@@ -155,7 +156,7 @@ def adjusted_linear(
     covariance = inverse @ (d.x.T @ (weight[:, None] * d.x)) @ inverse
     df = total - terms
     method = "log-linear regression, HC3" if log else "linear regression, HC3"
-    critical = float(special.stdtrit(df, (1 + level) / 2))
+    critical = t_quantile(level, df)
     found: dict[str, Estimate | NotComputable] = {}
     tests: dict[str, TestResult | NotComputable] = {}
     for other in others[::-1]:
@@ -166,7 +167,7 @@ def adjusted_linear(
         if log:
             ends = (math.exp(ends[0]), math.exp(ends[1]), math.exp(ends[2]))
         found[other] = Estimate(*ends, int(total), method, "" if log else unit, level)
-        p = float(2 * special.stdtr(df, -abs(value / error)))
+        p = t_p(value / error, df)
         tests[other] = TestResult(method, value / error, p, int(total), df=df)
     return Adjustment(
         reference, found, tests, int(total), d.n_left_out, tuple(covariates), method
@@ -296,7 +297,7 @@ def _wald(
 ) -> tuple[dict[str, Estimate | NotComputable], dict[str, TestResult | NotComputable]]:
     """Return odds ratios with Wald intervals and tests."""
     covariance = np.linalg.inv(information)
-    z = float(special.ndtri((1 + level) / 2))
+    z = normal_quantile(level)
     found: dict[str, Estimate | NotComputable] = {}
     tests: dict[str, TestResult | NotComputable] = {}
     for other in [*others][::-1]:
@@ -306,7 +307,7 @@ def _wald(
         found[other] = Estimate(
             math.exp(value), low, high, n, "logistic regression, Wald", "", level
         )
-        p = float(2 * special.ndtr(-abs(value / error)))
+        p = normal_p(value / error)
         tests[other] = TestResult("logistic regression, Wald", value / error, p, n)
     return found, tests
 
@@ -334,7 +335,7 @@ def _profiled(
             math.exp(value), math.exp(low), math.exp(high), total, method, "", level
         )
         chi2 = max(0.0, drop(0.0))
-        tests[other] = TestResult(method, chi2, float(special.chdtrc(1, chi2)), total, df=1.0)
+        tests[other] = TestResult(method, chi2, chi_square_p(chi2, 1), total, df=1.0)
     return found, tests
 
 

@@ -3,12 +3,13 @@
 import math
 
 from scipy.optimize import brentq
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri
 
 from analytics.comparison import Comparison, GroupSummary
-from analytics.guards import UndefinedError, computable, require
+from analytics.guards import UndefinedError, computable, real, require
 from analytics.power import smallest_difference, smallest_ratio
 from analytics.results import Estimate, NotComputable
+from analytics.tails import t_quantile
 from analytics.wording import number, with_unit
 
 POWER = 0.8
@@ -29,6 +30,7 @@ def smallest_share_difference(n1: float, n2: float, share: float, power: float =
     -----
     Normal approximation of the χ² test (Fleiss, Levin & Paik 2003, section 4), for planning only.
     """
+    n1, n2, share = real(n1, "a size"), real(n2, "a size"), real(share, "the share")
     require(n1 >= 2 and n2 >= 2, "a group has fewer than two values")
     require(max(n1, n2) < 1e12, "the groups are larger than can be planned")
     require(0 <= share < 1, "the share of the first group is not below 1")
@@ -85,7 +87,7 @@ def _log_spread(first: GroupSummary, second: GroupSummary) -> float | None:
         if not isinstance(mean, Estimate) or mean.high is None or mean.value <= 0 or group.n < 2:
             return None
         half = math.log(mean.high / mean.value)
-        sd = half / float(stdtrit(group.n - 1, (1 + mean.level) / 2)) * math.sqrt(group.n)
+        sd = half / t_quantile(mean.level, group.n - 1) * math.sqrt(group.n)
         total += (group.n - 1) * sd**2
         weight += group.n - 1
     return math.sqrt(total / weight) if total > 0 else None

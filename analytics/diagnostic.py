@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 
 from analytics.guards import check_level, computable, count, require
-from analytics.proportions import normal_quantile, wilson
+from analytics.proportions import wilson
 from analytics.results import Estimate, NotComputable
+from analytics.tails import normal_quantile
 
 Measure = Estimate | NotComputable
 

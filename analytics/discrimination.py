@@ -4,12 +4,12 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 
 from analytics.design import binary_outcome
-from analytics.guards import FloatArray, check_level, complete_rows, computable, require
-from analytics.proportions import normal_quantile
+from analytics.guards import FloatArray, complete_columns, computable, require
 from analytics.results import Estimate, TestResult
+from analytics.tails import chi_square_p, normal_quantile
 
 FEWEST_PER_GROUP = 5
 
@@ -36,7 +36,7 @@ def auc(outcome: Any, score: Any, level: float = 0.95) -> Estimate:
     -----
     Source: DeLong, DeLong & Clarke-Pearson 1988, 10.2307/2531595, by mid-ranks.
     """
-    y, s = complete_rows(outcome, score)
+    y, s = complete_columns(outcome, score)
     binary_outcome(y)
     ill, well = s[y == 1], s[y == 0]
     m, k = len(ill), len(well)
@@ -49,7 +49,7 @@ def auc(outcome: Any, score: Any, level: float = 0.95) -> Estimate:
     variance = float(above.var(ddof=1)) / m + float(below.var(ddof=1)) / k
     if variance <= 0:
         return Estimate(value, None, None, m + k, "DeLong", level=level)
-    half = normal_quantile(check_level(level)) * math.sqrt(variance)
+    half = normal_quantile(level) * math.sqrt(variance)
     low, high = max(0.0, value - half), min(1.0, value + half)
     return Estimate(value, low, high, m + k, "DeLong", level=level)
 
@@ -61,7 +61,7 @@ def hosmer_lemeshow(outcome: Any, probability: Any, groups: int = 10) -> TestRes
     R: ``ResourceSelection::hoslem.test(y, p, g = 10)``: groups by quantiles of p, equal values
     together. A large p does not prove the model right; small samples hide misfit.
     """
-    y, p = complete_rows(outcome, probability)
+    y, p = complete_columns(outcome, probability)
     binary_outcome(y)
     require(len(y) >= groups * FEWEST_PER_GROUP, f"{len(y)} rows are too few for {groups} groups")
     cuts = np.unique(np.quantile(p, np.linspace(0, 1, groups + 1)))
@@ -74,7 +74,7 @@ def hosmer_lemeshow(outcome: Any, probability: Any, groups: int = 10) -> TestRes
     require(bool((variance > 0).all()), "a group's predictions are all 0 or 1", len(y))
     statistic = float(((observed - expected) ** 2 / variance).sum())
     df = used - 2
-    tail = float(special.chdtrc(df, statistic))
+    tail = chi_square_p(statistic, df)
     return TestResult("Hosmer–Lemeshow", statistic, tail, len(y), float(df))
 
 

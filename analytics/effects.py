@@ -12,9 +12,11 @@ from scipy import special
 from scipy.optimize import brentq
 
 from analytics.frequency import Counts, doubled_placements, moments, tally
-from analytics.guards import UndefinedError, computable, require
+from analytics.guards import UndefinedError, check_level, computable, require
 from analytics.means import welch_parts
 from analytics.results import Estimate, NotComputable
+from analytics.studentised import noncentral_t
+from analytics.tails import t_quantile
 
 
 @computable
@@ -41,7 +43,7 @@ def cliffs_delta(x: Any, y: Any, level: float = 0.95) -> Estimate:
     squares = _squared_dominance(first, second, centre)
     pairs = float(n1) * n2
     variance = (n2**2 * squares1 + n1**2 * squares2 - squares) / (pairs * (n1 - 1) * (n2 - 1))
-    t = float(special.stdtrit(n1 + n2 - 2, (1 + level) / 2))
+    t = t_quantile(level, n1 + n2 - 2)
     low, high = _feng_cliff(centre, max(variance, 0.0), t)
     low = -1.0 if delta == -1 else min(low, delta)
     high = 1.0 if delta == 1 else max(high, delta)
@@ -92,7 +94,7 @@ def mean_difference(
     """Return mean of x minus mean of y with the Welch interval, in the unit of the values."""
     a, b = moments(x), moments(y)
     error, df = welch_parts(a, b, pooled)
-    half = float(special.stdtrit(df, (1 + level) / 2)) * error
+    half = t_quantile(level, df) * error
     difference = a.mean - b.mean
     name = "Student t" if pooled else "Welch t"
     return Estimate(difference, difference - half, difference + half, a.n + b.n, name, unit, level)
@@ -106,7 +108,7 @@ def geometric_mean_ratio(x: Any, y: Any, level: float = 0.95) -> Estimate:
     """
     a, b = moments(x, log=True), moments(y, log=True)
     error, df = welch_parts(a, b, pooled=False)
-    half = float(special.stdtrit(df, (1 + level) / 2)) * error
+    half = t_quantile(level, df) * error
     centre = a.mean - b.mean
     value, low, high = (math.exp(centre + shift) for shift in (0.0, -half, half))
     return Estimate(value, low, high, a.n + b.n, "Welch t on logarithms", level=level)
@@ -118,7 +120,7 @@ def geometric_mean(x: Any, level: float = 0.95, unit: str = "") -> Estimate:
     m = moments(x, log=True)
     if m.n < 2:
         return Estimate(math.exp(m.mean), None, None, m.n, "t on logarithms", unit, level)
-    half = float(special.stdtrit(m.n - 1, (1 + level) / 2)) * m.sd / math.sqrt(m.n)
+    half = t_quantile(level, m.n - 1) * m.sd / math.sqrt(m.n)
     low, high = math.exp(m.mean - half), math.exp(m.mean + half)
     return Estimate(math.exp(m.mean), low, high, m.n, "t on logarithms", unit, level)
 
@@ -129,7 +131,7 @@ def mean(x: Any, level: float = 0.95, unit: str = "") -> Estimate:
     m = moments(x)
     if m.n < 2:
         return Estimate(m.mean, None, None, m.n, "t", unit, level)
-    half = float(special.stdtrit(m.n - 1, (1 + level) / 2)) * m.sd / math.sqrt(m.n)
+    half = t_quantile(level, m.n - 1) * m.sd / math.sqrt(m.n)
     return Estimate(m.mean, m.mean - half, m.mean + half, m.n, "t", unit, level)
 
 
@@ -140,6 +142,7 @@ def hedges_g(x: Any, y: Any, level: float = 0.95, corrected: bool = True) -> Est
     The small-sample factor is the exact ratio of gamma functions; the interval inverts the
     noncentral t distribution (R: ``effectsize::hedges_g``). ``corrected=False`` is Cohen's d.
     """
+    check_level(level)
     a, b = moments(x), moments(y)
     error, df = welch_parts(a, b, pooled=True)
     size = math.sqrt(1 / a.n + 1 / b.n)
@@ -160,13 +163,15 @@ def _small_sample_factor(df: float) -> float:
 def _noncentrality(t: float, df: float, probability: float) -> float:
     """Return the noncentrality at which P(T ≤ t) has this probability."""
     centre = t - float(special.ndtri(probability)) * math.sqrt(1 + t**2 / (2 * df))
-    if df > 5000 or abs(t) > 35:
-        return centre
     reach = 1.0 + 0.5 * abs(centre)
 
-    def excess(noncentrality: float) -> float:
-        return float(special.nctdtr(df, noncentrality, t)) - probability
+    def excess(shift: float) -> float:
+        return noncentral_t(t, df, shift) - probability
 
-    while excess(centre - reach) < 0 or excess(centre + reach) > 0:
+    for _ in range(60):
+        if excess(centre - reach) >= 0 >= excess(centre + reach):
+            break
         reach *= 2
+    else:
+        raise UndefinedError("the difference is too large in standard deviations")
     return float(brentq(excess, centre - reach, centre + reach, xtol=1e-13, rtol=1e-13))  # pyright: ignore[reportArgumentType]

@@ -7,7 +7,7 @@ from scipy import special
 
 from analytics.comparison import Equivalence
 from analytics.frequency import Moments, moments
-from analytics.guards import computable, events_of, require
+from analytics.guards import computable, events_of, real, require
 from analytics.means import welch_parts
 from analytics.results import Estimate
 from analytics.score import TwoProportions, difference_interval, z_difference
@@ -25,7 +25,7 @@ def tost_mean(
     one bound to test non-inferiority alone. The margin is in the unit of the values.
     """
     a, b = moments(x), moments(y)
-    _check_margin(low, high)
+    _check_margin(low, high, alpha)
     error, df = welch_parts(a, b, pooled=False)
     return _one_sided_pair(
         a.mean - b.mean, error, df, (low, high), alpha, a.n + b.n, "TOST, Welch t", unit
@@ -35,7 +35,7 @@ def tost_mean(
 @computable
 def tost_ratio(x: Any, y: Any, low: Bound, high: Bound, alpha: float = 0.05) -> Equivalence:
     """Test that the ratio of geometric means lies within (low, high), by Welch t on logarithms."""
-    _check_margin(low, high)
+    _check_margin(low, high, alpha)
     require(all(b is None or b > 0 for b in (low, high)), "a margin of a ratio must be positive")
     a, b = moments(x, log=True), moments(y, log=True)
     error, df = welch_parts(a, b, pooled=False)
@@ -66,7 +66,7 @@ def tost_paired(
     differences: Any, low: Bound, high: Bound, alpha: float = 0.05, unit: str = ""
 ) -> Equivalence:
     """Test that the mean of paired differences lies within (low, high), by paired t."""
-    _check_margin(low, high)
+    _check_margin(low, high, alpha)
     m: Moments = moments(differences)
     require(m.n >= 2, "there are fewer than two pairs", m.n)
     error = m.sd / math.sqrt(m.n)
@@ -85,7 +85,7 @@ def tost_proportions(
     R: ``ratesci::scoreci(contrast = "RD", skew = FALSE, theta0 = …)``. statsmodels has another
     variance and fails with zero cells. Margins are fractions of 1.
     """
-    _check_margin(low, high)
+    _check_margin(low, high, alpha)
     bounds = [bound for bound in (low, high) if bound is not None]
     require(all(-1 < bound < 1 for bound in bounds), "a margin does not lie between −1 and 1")
     groups = TwoProportions(*events_of(e1, n1, "first group"), *events_of(e2, n2, "second group"))
@@ -99,11 +99,12 @@ def tost_proportions(
     return Equivalence(method, low, high, estimate, p_lower, p_upper, p, p < alpha, alpha)
 
 
-def _check_margin(low: Bound, high: Bound) -> None:
+def _check_margin(low: Bound, high: Bound, alpha: float) -> None:
     """Refuse a missing or reversed margin."""
     require(low is not None or high is not None, "no margin was stated")
-    bounds = [bound for bound in (low, high) if bound is not None]
-    require(all(math.isfinite(bound) for bound in bounds), "a margin is not a number")
+    bounds = [real(bound, "a margin") for bound in (low, high) if bound is not None]
+    error = real(alpha, "the significance level")
+    require(0 < error < 0.5, f"the significance level {alpha} does not lie between 0 and ½")
     require(len(bounds) < 2 or bounds[0] < bounds[1], "the lower margin is not below the upper")
 
 

@@ -18,8 +18,9 @@ from analytics.meta_effects import (
     risk_difference,
     standardised_mean_difference,
 )
-from analytics.proportions import normal_quantile, wilson
+from analytics.proportions import wilson
 from analytics.results import Estimate, NotComputable
+from analytics.tails import normal_quantile
 
 RESPONSE = 0.5
 SATISFIED = 4

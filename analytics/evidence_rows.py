@@ -16,8 +16,9 @@ from analytics.guards import UndefinedError, computable, require
 from analytics.meta_analysis import PatientCheck, Study, unique_patient_check
 from analytics.meta_conversions import MeanSd, luo_wan, mcgrath
 from analytics.meta_effects import Effect
-from analytics.proportions import normal_quantile, wilson
+from analytics.proportions import wilson
 from analytics.results import Estimate, NotComputable
+from analytics.tails import normal_quantile
 
 Row = Mapping[str, Any]
 Measure = Literal["MD", "SMD", "ROM", "RR", "OR", "RD", "PROPORTION", "ARCSINE", "MEAN"]

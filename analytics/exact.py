@@ -44,10 +44,16 @@ class NullDistribution:
         far = np.abs(points - doubled_mean) >= abs(doubled_statistic - doubled_mean) - 1e-9
         return min(1.0, float(self.probability[far].sum()))
 
-    def quantile(self, probability: float) -> int:
-        """Return the smallest doubled statistic whose cumulative probability reaches this one."""
-        reached = np.cumsum(self.probability) >= probability * (1 - 1e-12)
-        return int(np.argmax(reached)) * self.step
+    def lowest_kept(self, level: float, smallest: int) -> int:
+        """Return the doubled statistic at which an interval of this level begins.
+
+        It is the one whose cumulative probability reaches (1 − level) / 2, as in R; the next one
+        where ``smallest``, the least there is, has just that probability and so may be left out.
+        """
+        tail = (1 - level) / 2
+        place = int(np.argmax(np.cumsum(self.probability) >= tail * (1 - 1e-12)))
+        just = self.probability[place] <= tail * (1 + 1e-12)
+        return (place + 1 if place * self.step == smallest and just else place) * self.step
 
 
 @lru_cache(maxsize=64)

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.guards import as_floats, computable, require
+from analytics.guards import as_floats, check_level, computable, require
 from analytics.results import Estimate
 
 FloatArray = NDArray[np.float64]
@@ -143,7 +143,14 @@ def tally_strata(
 
 
 def quantile(group: Any, q: float) -> float:
-    """Return the quantile by linear interpolation (type 7 of Hyndman & Fan 1996); NaN if empty."""
+    """Return the quantile by linear interpolation (type 7 of Hyndman & Fan 1996); NaN if empty.
+
+    Raises
+    ------
+    UndefinedError
+        If the values are no numbers or ``q`` does not lie between 0 and 1.
+    """
+    require(0 <= q <= 1, f"the quantile {q} does not lie between 0 and 1")
     counts = tally(group)
     if counts.n == 0:
         return math.nan
@@ -173,7 +180,7 @@ def quantile_interval(group: Any, q: float = 0.5, level: float = 0.95, unit: str
     """
     counts = tally(group)
     require(counts.n > 0, "there is no value")
-    tail = (1 - level) / 2
+    tail = (1 - check_level(level)) / 2
     from scipy import stats  # most of a second, which a refresh does without
 
     low_rank = int(stats.binom.ppf(tail, counts.n, q))

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -62,6 +62,22 @@ def _is_nan(result: Any) -> bool:
     return False
 
 
+def real(value: Any, what: str) -> float:
+    """Return a finite number.
+
+    Raises
+    ------
+    UndefinedError
+        If the value is missing, infinite, or not a number.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UndefinedError(f"{what} is {value}, not a number") from error
+    require(math.isfinite(number), f"{what} is {value}, not a finite number")
+    return number
+
+
 def count(value: float, what: str) -> int:
     """Return a whole number of at least zero.
 
@@ -70,11 +86,8 @@ def count(value: float, what: str) -> int:
     UndefinedError
         If the value is not a finite whole number from 0 to 2**53.
     """
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise UndefinedError(f"{what} is {value}, not a number") from error
-    if not math.isfinite(number) or number < 0 or number != math.floor(number):
+    number = real(value, what)
+    if number < 0 or number != math.floor(number):
         raise UndefinedError(f"{what} is {value}, not a whole number of at least 0")
     if number > LARGEST_COUNT:
         raise UndefinedError(f"{what} is larger than can be counted exactly")
@@ -94,6 +107,7 @@ def events_of(events: float, n: float, what: str = "group") -> tuple[int, int]:
 
 def check_level(level: float) -> float:
     """Return a confidence level strictly between 0 and 1."""
+    level = real(level, "the confidence level")
     if not 0 < level < 1:
         raise UndefinedError(f"the confidence level {level} does not lie between 0 and 1")
     return level
@@ -101,10 +115,7 @@ def check_level(level: float) -> float:
 
 def count_table(table: Any) -> FloatArray:
     """Return a two-way table of whole, non-negative counts, shape (rows, columns)."""
-    try:
-        counts = np.asarray(table, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise UndefinedError("the table holds something that is not a number") from error
+    counts = as_floats(table, "counts")
     if counts.ndim != 2 or counts.size == 0:
         raise UndefinedError("the table has no cells")
     if not np.isfinite(counts).all() or (counts < 0).any() or (counts % 1 != 0).any():
@@ -128,11 +139,23 @@ def numbers(values: Any, what: str = "values") -> FloatArray:
 
 
 def as_floats(values: Any, what: str = "values") -> FloatArray:
-    """Return an array of doubles; None becomes NaN."""
+    """Return an array of doubles; None becomes NaN. A date is not a number."""
     try:
-        return np.asarray(values, dtype=np.float64)
+        found = np.asarray(values)
+        require(found.dtype.kind not in "mM", f"the {what} are times, not numbers", found.size)
+        require(found.dtype.kind != "c", f"the {what} are complex numbers", found.size)
+        return found.astype(np.float64)
+    except OverflowError as error:
+        raise UndefinedError(f"the {what} are too large for the arithmetic") from error
     except (TypeError, ValueError) as error:
         raise UndefinedError(f"the {what} hold something that is not a number") from error
+
+
+def complete_columns(*columns: Any) -> list[FloatArray]:
+    """Return the columns, shape (n,) each, without the rows in which one is missing."""
+    for column in columns:
+        require(as_floats(column).ndim == 1, "the values are not one column")
+    return complete_rows(*columns)
 
 
 def complete_rows(*columns: Any) -> list[FloatArray]:
@@ -161,4 +184,5 @@ def require(condition: bool, because: str, n: int = 0) -> None:
 
 def as_counts(values: Sequence[float], what: str) -> FloatArray:
     """Return a vector of whole, non-negative counts."""
+    require(isinstance(values, Iterable), f"{what} are not one column")
     return np.array([count(value, what) for value in values], dtype=np.float64)

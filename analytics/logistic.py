@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 
 from analytics.guards import FloatArray, UndefinedError
 
-MOST_STEPS = 60
+MOST_STEPS = 1000
 LARGEST_STEP = 5.0
 
 
@@ -71,13 +71,14 @@ def maximise(
         if len(free):
             solved = np.linalg.solve(information[np.ix_(free, free)], score)
             step = np.asarray(solved, dtype=np.float64)
-        if len(step) == 0 or np.abs(step).max() < 1e-11:
+        largest, scale = float(np.abs(step).max(initial=0.0)), 1 + float(np.abs(b).max())
+        if largest < 1e-11 * scale:
             converged = True
             break
-        step = step * min(1.0, LARGEST_STEP / float(np.abs(step).max()))
-        b, best, rose = _climb(y, x, b, step, free, best, firth)
-        if not rose:
-            converged = bool(np.abs(step).max() < 1e-6)
+        before = best
+        b, best, rose = _climb(y, x, b, step * min(1.0, LARGEST_STEP / largest), free, best, firth)
+        if not rose or (best <= before and largest < 1e-7 * scale):  # rounding is all that moves
+            converged = largest < 1e-6 * scale
             break
     return Maximum(b, covariance, best, converged)
 
@@ -129,21 +130,21 @@ def _bound(
     step: float,
 ) -> float:
     """Walk away from the maximum until the profile has fallen enough, then find the place."""
-    peak, state = float(found.b[place]), found.b.copy()
+    peak, state = float(found.b[place]), found.b
 
-    def height(value: float) -> float:
-        nonlocal state
+    def refitted(value: float) -> Maximum:
         start = state.copy()
         start[place] = value
-        fitted = maximise(y, x, firth, start, place)
-        state = fitted.b
-        return fitted.log_likelihood - found.log_likelihood + drop
+        return maximise(y, x, firth, start, place)
+
+    def height(value: float) -> float:
+        return refitted(value).log_likelihood - found.log_likelihood + drop
 
     near, far = peak, peak + step
     for _ in range(60):
-        if height(far) < 0:
-            if height(near) < 0:
-                break
+        fitted = refitted(far)
+        if fitted.log_likelihood - found.log_likelihood + drop < 0:
+            # Both ends start from the same place, so that the root lies between them for certain.
             return float(brentq(height, min(near, far), max(near, far), xtol=1e-11 * abs(step)))
-        near, far = far, far + step
+        near, far, state = far, far + step, fitted.b
     raise UndefinedError("the likelihood does not bound a coefficient", len(y))

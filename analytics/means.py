@@ -12,9 +12,10 @@ import numpy as np
 from scipy import special
 
 from analytics.frequency import Moments, moments
-from analytics.guards import UndefinedError, computable, require
+from analytics.guards import check_level, computable, require
 from analytics.results import Estimate, Pair, TestResult
 from analytics.studentised import range_p, range_quantile
+from analytics.tails import t_p
 
 
 def welch_parts(a: Moments, b: Moments, pooled: bool) -> tuple[float, float]:
@@ -28,8 +29,8 @@ def welch_parts(a: Moments, b: Moments, pooled: bool) -> tuple[float, float]:
         require(min(a.n, b.n) >= 2, "a group has fewer than two values", n)
         share_a, share_b = a.variance / a.n, b.variance / b.n
         error = math.sqrt(share_a + share_b)
-        bottom = share_a**2 / (a.n - 1) + share_b**2 / (b.n - 1)
-        df = (share_a + share_b) ** 2 / bottom if bottom > 0 else math.nan
+        part = share_a / (share_a + share_b) if error > 0 else 0.0
+        df = 1 / (part**2 / (a.n - 1) + (1 - part) ** 2 / (b.n - 1))
     largest = max(abs(a.mean), abs(b.mean))
     require(error > 10 * np.finfo(float).eps * largest, "the values do not vary in any group", n)
     return error, df
@@ -44,7 +45,7 @@ def welch_test(x: Any, y: Any, pooled: bool = False, log: bool = False) -> TestR
     a, b = moments(x, log), moments(y, log)
     error, df = welch_parts(a, b, pooled)
     t = (a.mean - b.mean) / error
-    p = float(2 * special.stdtr(df, -abs(t)))
+    p = t_p(t, df)
     name = ("Student t" if pooled else "Welch t") + (" on logarithms" if log else "")
     return TestResult(name, t, p, a.n + b.n, df=df, details={"n1": a.n, "n2": b.n})
 
@@ -73,22 +74,23 @@ def welch_anova(*groups: Any, log: bool = False) -> TestResult:
     return TestResult(name, f, float(special.fdtrc(*df, f)), n, df=df)
 
 
+@computable
 def games_howell(
     groups: Mapping[str, Any], log: bool = False, level: float = 0.95, unit: str = ""
 ) -> tuple[Pair, ...]:
     """Compare all pairs of means with simultaneous intervals (Games & Howell 1976).
 
-    R: ``rstatix::games_howell_test`` (second minus first there, first minus second here). With
-    ``log`` the effect is the ratio of geometric means. Empty when a group cannot take part.
+    R: ``rstatix::games_howell_test`` (second minus first there, first minus second here; its
+    ``ptukey`` loses digits below ten degrees of freedom). With ``log`` the effect is the ratio of
+    geometric means.
     """
-    try:
-        parts = {name: moments(group, log) for name, group in groups.items()}
-        errors = {
-            pair: welch_parts(parts[pair[0]], parts[pair[1]], pooled=False)
-            for pair in combinations(parts, 2)
-        }
-    except UndefinedError:
-        return ()
+    check_level(level)
+    require(len(groups) >= 2, "there are fewer than two groups")
+    parts = {name: moments(group, log) for name, group in groups.items()}
+    errors = {
+        pair: welch_parts(parts[pair[0]], parts[pair[1]], pooled=False)
+        for pair in combinations(parts, 2)
+    }
     return tuple(
         _studentised_pair(parts, pair, *errors[pair], log=log, level=level, unit=unit)
         for pair in errors

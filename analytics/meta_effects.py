@@ -11,9 +11,9 @@ from typing import Literal
 
 from scipy import special
 
-from analytics.guards import LARGEST_VALUE, check_level, computable, count, events_of, require
-from analytics.proportions import normal_quantile
+from analytics.guards import LARGEST_VALUE, computable, count, events_of, require
 from analytics.results import Estimate
+from analytics.tails import normal_quantile
 
 Measure = Literal["MD", "SMD", "ROM", "RR", "OR", "RD", "PROPORTION", "ARCSINE", "GENERIC"]
 RATIOS = ("ROM", "RR", "OR")
@@ -191,7 +191,7 @@ def from_interval(
     middle, bottom, top = numbers
     require(bottom < top, "the lower bound is not below the upper", patients)
     require(bottom <= middle <= top, "the estimate lies outside its interval", patients)
-    error = (top - bottom) / (2 * normal_quantile(check_level(level)))
+    error = (top - bottom) / (2 * normal_quantile(level))
     return Effect(middle, error * error, patients, measure)
 
 

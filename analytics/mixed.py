@@ -19,6 +19,7 @@ from scipy.optimize import minimize_scalar
 from analytics.comparison import Effect
 from analytics.guards import complete_rows, computable, require
 from analytics.results import Estimate, TestResult
+from analytics.tails import t_p, t_quantile
 
 FloatArray = NDArray[np.float64]
 
@@ -76,6 +77,7 @@ def random_intercept(
     copies
         How many subjects have the values of this row's subject, shape (n,); one when left out.
     """
+    require(hasattr(subject, "__len__"), "the subjects are not one column")
     each = np.ones(len(subject)) if copies is None else copies
     labels = np.unique(np.asarray([str(s) for s in subject]), return_inverse=True)[1]
     outcome, x, place, each = complete_rows(y, design, labels, each)
@@ -248,11 +250,11 @@ def _contrast(
     weights = np.array([-1.0 if name in (other, f"{other}:{time}") else 0.0 for name in names])
     value = float(weights @ fit.coefficients)
     error = math.sqrt(float(weights @ fit.covariance @ weights))
-    half = float(special.stdtrit(df, (1 + level) / 2)) * error
+    half = t_quantile(level, df) * error
     method = "random-intercept model"
     estimate = Estimate(value, value - half, value + half, fit.n_values, method, unit, level)
     t = value / error
-    p = float(2 * special.stdtr(df, -abs(t)))
+    p = t_p(t, df)
     test = TestResult(f"{method} at {time}", t, p, fit.n_values, df=df)
     return Effect(f"mean difference at {time}", reference, other, estimate, 0.0), test
 

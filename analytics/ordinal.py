@@ -9,10 +9,10 @@ import numpy as np
 from scipy import special
 
 from analytics.design import make_design
-from analytics.guards import FloatArray, check_level, computable, require
-from analytics.proportions import normal_quantile
+from analytics.guards import FloatArray, computable, require
 from analytics.regression import Coefficient, exponential
 from analytics.results import Estimate, TestResult
+from analytics.tails import chi_square_p, normal_p, normal_quantile
 
 MOST_STEPS = 100
 
@@ -64,15 +64,15 @@ def proportional_odds(
     moved[:cuts, cuts:] = design.x.mean(axis=0) @ design.back
     full, spread = moved @ theta, moved @ covariance @ moved.T
     df, chi2 = len(design.names), max(0.0, 2 * (height - null))
-    half, shown = normal_quantile(check_level(level)), []
+    half, shown = normal_quantile(level), []
     for i, name in enumerate(design.names, start=cuts):
         require(spread[i, i] > 0, f"the error of {name} is too small for the arithmetic", n)
         error, b = math.sqrt(spread[i, i]), float(full[i])
         estimate = Estimate(b, b - half * error, b + half * error, n, "Wald", level=level)
-        p = 2 * float(special.ndtr(-abs(b / error)))
+        p = normal_p(b / error)
         test = TestResult("Wald z", b / error, p, n)
         shown.append(Coefficient(name, estimate, exponential(estimate), error, test))
-    p = float(special.chdtrc(df, chi2))
+    p = chi_square_p(chi2, df)
     return OrdinalFit(
         coefficients=tuple(shown),
         thresholds=tuple(float(a) for a in full[:cuts]),

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import stats
 
 from analytics.exact import LARGEST_PAIRED, signed_rank_distribution
 from analytics.frequency import Counts, moments, tally
-from analytics.guards import complete_rows, computable, require
+from analytics.guards import as_floats, complete_columns, computable, require
 from analytics.multiplicity import adjust
 from analytics.results import Estimate, NotComputable, Pair, TestResult
 from analytics.shift import pseudomedian
+from analytics.tails import chi_square_p, normal_p, t_p, t_quantile
 
 FloatArray = NDArray[np.float64]
 
@@ -59,7 +60,7 @@ def wilcoxon_signed_rank(x: Any, y: Any = None, exact: bool | None = None) -> Te
     }
     use_exact = n <= LARGEST_PAIRED if exact is None else exact
     if not use_exact:
-        p = float(2 * special.ndtr(-abs(z)))
+        p = normal_p(z)
         return TestResult("Wilcoxon signed rank", v, p, counts.n, details=details)
     require(n <= LARGEST_PAIRED, "there are too many pairs for an exact test", n)
     p = signed_rank_distribution(tuple(int(tie) for tie in ties)).two_sided(doubled_v)
@@ -71,8 +72,8 @@ def _differences(x: Any, y: Any) -> FloatArray | Counts:
     if isinstance(x, Counts) and y is None:
         return x
     if y is None:
-        return complete_rows(x)[0]
-    first, second = complete_rows(x, y)
+        return complete_columns(x)[0]
+    first, second = complete_columns(x, y)
     return first - second
 
 
@@ -89,7 +90,7 @@ def paired_t(x: Any, y: Any = None) -> TestResult:
     """Test that the mean of paired differences is zero (R: ``t.test(paired = TRUE)``)."""
     m, error = _paired_moments(x, y)
     t = m.mean / error
-    p = float(2 * special.stdtr(m.n - 1, -abs(t)))
+    p = t_p(t, m.n - 1)
     return TestResult("paired t", t, p, m.n, df=float(m.n - 1))
 
 
@@ -97,7 +98,7 @@ def paired_t(x: Any, y: Any = None) -> TestResult:
 def mean_change(x: Any, y: Any = None, level: float = 0.95, unit: str = "") -> Estimate:
     """Return the mean of paired differences x − y with its t interval, in the values' unit."""
     m, error = _paired_moments(x, y)
-    half = float(special.stdtrit(m.n - 1, (1 + level) / 2)) * error
+    half = t_quantile(level, m.n - 1) * error
     return Estimate(m.mean, m.mean - half, m.mean + half, m.n, "paired t", unit, level)
 
 
@@ -125,7 +126,7 @@ def friedman(matrix: Any) -> TestResult:
     TestResult
         ``details`` holds ``kendalls_w`` = χ² / (n (k − 1)) and ``left_out`` rows.
     """
-    values = np.asarray(matrix, dtype=np.float64)
+    values = as_floats(matrix)
     require(values.ndim == 2, "the values are not one row a patient and one column a time")
     require(values.shape[1] >= 3, "there are fewer than three times", len(values))
     complete = values[~np.isnan(values).any(axis=1)]
@@ -137,14 +138,17 @@ def friedman(matrix: Any) -> TestResult:
     between = float(((ranks.sum(axis=0) - n * (k + 1) / 2) ** 2).sum())
     chi2 = between * (k - 1) / spread
     details = {"kendalls_w": chi2 / (n * (k - 1)), "left_out": len(values) - n}
-    p = float(special.chdtrc(k - 1, chi2))
+    p = chi_square_p(chi2, k - 1)
     return TestResult("Friedman", chi2, p, n, df=float(k - 1), details=details)
 
 
 def signed_rank_pairs(
     columns: Mapping[str, Any], adjustment: str = "holm", level: float = 0.95, unit: str = ""
 ) -> tuple[Pair, ...]:
-    """Compare all pairs of times by signed ranks, first minus second, adjusted as one family."""
+    """Compare all pairs of times by signed ranks, first minus second, adjusted as one family.
+
+    A pair whose test cannot be computed takes no part.
+    """
     found: list[tuple[str, str, TestResult, Estimate | NotComputable]] = []
     for first, second in combinations(columns, 2):
         test = wilcoxon_signed_rank(columns[first], columns[second])

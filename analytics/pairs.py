@@ -72,6 +72,8 @@ def agree(x: Sequence[Any], y: Sequence[Any], first: str, second: str, unit: str
     unit
         Unit of both.
     """
+    if not (hasattr(x, "__len__") and hasattr(y, "__len__")):
+        return Agreement(f"{first} and {second} are not two columns of readings.")
     if len(x) != len(y):
         return Agreement(f"{first} and {second} have different numbers of cases.")
     values = [_numeric(x), _numeric(y)]
@@ -88,7 +90,7 @@ def _numeric(values: Sequence[Any]) -> np.ndarray | None:
     """Return numbers where all readings are numbers; gaps are NaN."""
     try:
         found = [np.nan if v is None or v == "" else float(v) for v in values]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return np.array(found, dtype=np.float64)
 

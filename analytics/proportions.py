@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 from scipy.special import gammaln
-from scipy.stats import beta, binomtest, chi2, fisher_exact, hypergeom, norm
+from scipy.stats import beta, binomtest, fisher_exact, hypergeom
 
 from analytics.guards import FloatArray, check_level, computable, count, events_of, require
 from analytics.results import Estimate, TestResult
@@ -20,6 +20,7 @@ from analytics.score import (
     sample_odds_ratio,
     zero_of_falling,
 )
+from analytics.tails import chi_square_p
 
 LARGEST_SUPPORT = 300_000
 
@@ -219,7 +220,7 @@ def chi_square(
     statistic = total * determinant / g.n1 * determinant / g.n2 / events / (total - events)
     smallest = min(g.n1, g.n2) * min(events, total - events) / total
     name = "χ² with Yates' correction" if continuity_correction else "χ²"
-    p = float(chi2.sf(statistic, 1))
+    p = chi_square_p(statistic, 1)
     return TestResult(name, statistic, p, total, 1, details={"smallest_expected": smallest})
 
 
@@ -251,11 +252,6 @@ def smallest_expected(e1: float, n1: float, e2: float, n2: float) -> float:
     """Return the smallest expected cell of the 2 × 2 table, 0 where a margin is empty."""
     total, events = n1 + n2, e1 + e2
     return min(n1, n2) * min(events, total - events) / total if total else 0.0
-
-
-def normal_quantile(level: float) -> float:
-    """Return the two-sided standard normal quantile, 1.96 for 0.95."""
-    return float(norm.isf((1 - level) / 2))
 
 
 def _groups(e1: float, n1: float, e2: float, n2: float) -> TwoProportions:

@@ -10,23 +10,13 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from analytics.exact import LARGEST_PRODUCT, NullDistribution, rank_sum_distribution
 from analytics.frequency import Counts, Pooled, doubled_placements, pool, tally
 from analytics.guards import computable, require
 from analytics.multiplicity import adjust
 from analytics.results import Estimate, Pair, TestResult
-
-
-def _two_sided_normal(z: float) -> float:
-    """Return the two-sided normal tail probability."""
-    return float(2 * special.ndtr(-abs(z)))
-
-
-def _two_sided_t(t: float, df: float) -> float:
-    """Return the two-sided Student tail probability."""
-    return float(2 * special.stdtr(df, -abs(t)))
+from analytics.tails import chi_square_p, normal_p, t_p, t_quantile
 
 
 def _pool_checked(groups: Sequence[Counts]) -> Pooled:
@@ -71,7 +61,7 @@ def mann_whitney(x: Any, y: Any, exact: bool | None = None) -> TestResult:
     details: dict[str, Any] = {"n1": n1, "n2": n2, "ties": pooled.has_ties, "z": z}
     use_exact = exact_is_affordable(n1, n2) if exact is None else exact
     if not use_exact:
-        return TestResult("Mann–Whitney", u, _two_sided_normal(z), n1 + n2, details=details)
+        return TestResult("Mann–Whitney", u, normal_p(z), n1 + n2, details=details)
     require(exact_is_affordable(n1, n2), "the groups are too large for an exact test", n1 + n2)
     null, smaller = null_distribution(pooled)
     observed = int(pooled.doubled_rank_sums[smaller])
@@ -105,20 +95,20 @@ def kruskal_wallis(*groups: Any) -> TestResult:
     between = float((pooled.sizes * (mean_ranks - (n + 1) / 2) ** 2).sum())
     h = 12 * between / (n * (n + 1.0)) / (1 - pooled.tie_term / (float(n) ** 3 - n))
     details = {"epsilon2": h / (n - 1), "eta2": (h - k + 1) / (n - k) if n > k else None}
-    p = float(special.chdtrc(k - 1, h))
+    p = chi_square_p(h, k - 1)
     return TestResult("Kruskal–Wallis", h, p, n, df=float(k - 1), details=details)
 
 
+@computable
 def dunn(groups: Mapping[str, Any], adjustment: str = "holm") -> tuple[Pair, ...]:
     """Compare all pairs after Kruskal–Wallis on the pooled ranks (Dunn 1964), ties corrected.
 
-    R: ``dunn.test(altp = TRUE)`` with ``p.adjust``. Empty when the groups cannot be ranked.
+    R: ``dunn.test(altp = TRUE)`` with ``p.adjust``. A group without a value takes no part.
     """
     counts = {name: tally(group) for name, group in groups.items()}
     present = {name: group for name, group in counts.items() if group.n}
-    if len(present) < 2 or len(pool(list(present.values())).values) < 2:
-        return ()
-    pooled = pool(list(present.values()))
+    require(len(present) >= 2, "fewer than two groups have values")
+    pooled = _pool_checked(list(present.values()))
     n = int(pooled.sizes.sum())
     mean_ranks = pooled.doubled_rank_sums / pooled.sizes / 2
     variance = n * (n + 1.0) / 12 - pooled.tie_term / (12 * (n - 1.0))
@@ -127,7 +117,7 @@ def dunn(groups: Mapping[str, Any], adjustment: str = "holm") -> tuple[Pair, ...
         spread = math.sqrt(variance * (1 / pooled.sizes[i] + 1 / pooled.sizes[j]))
         z = float(mean_ranks[i] - mean_ranks[j]) / spread
         size = int(pooled.sizes[i] + pooled.sizes[j])
-        tests.append((names[i], names[j], TestResult("Dunn", z, _two_sided_normal(z), size)))
+        tests.append((names[i], names[j], TestResult("Dunn", z, normal_p(z), size)))
     adjusted = adjust([test.p_value for _, _, test in tests], adjustment)
     return tuple(
         Pair(first, second, test, p if p is not None else test.p_value, adjustment)
@@ -158,7 +148,7 @@ def brunner_munzel(x: Any, y: Any, level: float = 0.95) -> TestResult:
     error = math.sqrt(share1 + share2)
     df = (share1 + share2) ** 2 / (share1**2 / (n1 - 1) + share2**2 / (n2 - 1))
     statistic = (probability - 0.5) / error
-    half = float(special.stdtrit(df, (1 + level) / 2)) * error
+    half = t_quantile(level, df) * error
     interval = Estimate(
         probability,
         max(0.0, probability - half),
@@ -167,7 +157,7 @@ def brunner_munzel(x: Any, y: Any, level: float = 0.95) -> TestResult:
         "Brunner–Munzel",
         level=level,
     )
-    p = _two_sided_t(statistic, df)
+    p = t_p(statistic, df)
     details = {"n1": n1, "n2": n2, "probability": interval}
     return TestResult("Brunner–Munzel", statistic, p, n1 + n2, df=df, details=details)
 

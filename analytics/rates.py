@@ -8,14 +8,15 @@ import math
 
 from scipy import special, stats
 
-from analytics.guards import check_level, computable, count, require
+from analytics.guards import as_floats, check_level, computable, count, real, require
 from analytics.results import Estimate, TestResult
+from analytics.tails import chi_square_p
 
 
 def _exposure(value: float, what: str) -> float:
     """Return a positive, finite exposure."""
-    time = math.nan if value is None else float(value)
-    require(math.isfinite(time) and time > 0, f"the exposure of {what} is {value}, not positive")
+    time = real(value, f"the exposure of {what}")
+    require(time > 0, f"the exposure of {what} is {value}, not positive")
     return time
 
 
@@ -67,12 +68,15 @@ def rate_test(events1: float, exposure1: float, events2: float, exposure2: float
 @computable
 def rates_test(events: list[float], exposures: list[float]) -> TestResult:
     """Test equality of several rates by χ² of the counts against their share of the exposure."""
+    columns = as_floats(events, "events").shape, as_floats(exposures, "exposures").shape
+    same = len(columns[0]) == 1 and columns[0] == columns[1]
+    require(same, "there is not one exposure for each number of events")
     x = [count(value, "the number of events") for value in events]
     t = [_exposure(value, "a group") for value in exposures]
     total = sum(x)
     require(total > 0, "no group has an event")
     expected = [total * value / sum(t) for value in t]
     chi2 = sum((o - e) ** 2 / e for o, e in zip(x, expected, strict=True))
-    p = float(special.chdtrc(len(x) - 1, chi2))
+    p = chi_square_p(chi2, len(x) - 1)
     details = {"smallest_expected": min(expected)}
     return TestResult("χ² of rates", chi2, p, total, float(len(x) - 1), details=details)

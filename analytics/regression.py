@@ -16,8 +16,8 @@ from analytics.diagnostic import Diagnostic, diagnostic
 from analytics.discrimination import auc, brier, hosmer_lemeshow, nagelkerke
 from analytics.guards import FloatArray, check_level, computable, require
 from analytics.logistic import Maximum, is_separated, log_likelihood, maximise, profile_bounds
-from analytics.proportions import normal_quantile
 from analytics.results import Estimate, NotComputable, TestResult
+from analytics.tails import chi_square_p, normal_p, normal_quantile, t_p, t_quantile
 
 FEW_EVENTS_PER_COVARIATE = 10
 LARGEST_LOG = 700.0
@@ -137,7 +137,7 @@ def _describe(
     without = log_likelihood(y, np.ones((n, 1)), np.array([special.logit(events / n)]), False)
     per_covariate = min(events, n - events) / max(1, df)
     method = "Firth logistic regression" if firth else "logistic regression"
-    p = float(special.chdtrc(df, chi2)) if df else 1.0
+    p = chi_square_p(chi2, df) if df else 1.0
     positive = fitted >= 0.5
     return LogisticFit(
         coefficients=_coefficients(design, found, b, covariance, firth, profile, level),
@@ -219,7 +219,7 @@ def _coefficients(
 
 def _wald_test(b: float, error: float, n: int) -> TestResult:
     z = float(b / error)
-    return TestResult("Wald z", z, 2 * float(special.ndtr(-abs(z))), n)
+    return TestResult("Wald z", z, normal_p(z), n)
 
 
 def _held_test(design: Design, raw: Maximum, found: Maximum, place: int, name: str) -> TestResult:
@@ -232,7 +232,7 @@ def _held_test(design: Design, raw: Maximum, found: Maximum, place: int, name: s
     start[place] = 0.0
     without = maximise(design.y, x, True, start, place)
     chi2 = max(0.0, 2 * (peak - without.log_likelihood))
-    p = float(special.chdtrc(1, chi2))
+    p = chi_square_p(chi2, 1)
     return TestResult(f"penalised likelihood ratio, {name}", chi2, p, design.n, 1.0)
 
 
@@ -308,7 +308,7 @@ def log_linear(
     require(alone == 0, f"{alone} rows determine a covariate alone", n)
     weighted = x * (residual / (1 - leverage))[:, None]
     covariance = design.back @ (inverse @ (weighted.T @ weighted) @ inverse) @ design.back.T
-    b, t = design.back @ scaled_b, float(special.stdtrit(df, 1 - (1 - check_level(level)) / 2))
+    b, t = design.back @ scaled_b, t_quantile(level, df)
     shown = []
     for name, value, variance in zip(design.names, b, np.diag(covariance), strict=True):
         require(variance > 0, f"the error of {name} is too small for the arithmetic", n)
@@ -316,7 +316,7 @@ def log_linear(
         ends = float(value - t * error), float(value + t * error)
         estimate = Estimate(float(value), *ends, n, "HC3, t", level=level)
         statistic = float(value / error)
-        p = 2 * float(special.stdtr(df, -abs(statistic)))
+        p = t_p(statistic, df)
         test = TestResult("t, HC3", statistic, p, n, float(df))
         shown.append(Coefficient(name, estimate, exponential(estimate), error, test))
     squares = float(residual @ residual)

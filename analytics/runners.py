@@ -100,11 +100,13 @@ def _run_welch_anova(data: Data, log: bool = False) -> Run:
     """Compare means of several groups."""
     pairs = means.games_howell(data.groups, log, data.level, data.unit)
     rank = ranks.kruskal_wallis(*data.groups.values())
-    return Run(means.welch_anova(*data.groups.values(), log=log), (), (rank,), pairs)
+    found = () if isinstance(pairs, NotComputable) else pairs
+    return Run(means.welch_anova(*data.groups.values(), log=log), (), (rank,), found)
 
 
 def _run_kruskal_wallis(data: Data) -> Run:
     """Compare several groups by ranks."""
+    found = ranks.dunn(data.groups, data.adjustment)
     pairs = tuple(
         replace(
             pair,
@@ -113,7 +115,7 @@ def _run_kruskal_wallis(data: Data) -> Run:
             ),
             effect_name="Cliff's delta",
         )
-        for pair in ranks.dunn(data.groups, data.adjustment)
+        for pair in (() if isinstance(found, NotComputable) else found)
     )
     return Run(ranks.kruskal_wallis(*data.groups.values()), pairs=pairs)
 

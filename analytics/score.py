@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scipy.optimize import brentq
-from scipy.stats import norm
+
+from analytics.tails import normal_quantile
 
 LARGEST_LOG = 300.0
 LARGEST_Z = 1e9
@@ -108,7 +109,7 @@ def _zero(function: Callable[[float], float], low: float, high: float) -> float:
 
 def difference_interval(groups: TwoProportions, level: float) -> tuple[float, float]:
     """Return the score interval of p1 − p2, inside [−1, 1]."""
-    z = float(norm.isf((1 - level) / 2))
+    z = normal_quantile(level)
     observed = groups.e1 / groups.n1 - groups.e2 / groups.n2
 
     def above(d: float) -> float:
@@ -141,7 +142,7 @@ def _log_scale_interval(
     level: float,
 ) -> tuple[float, float]:
     """Return the score interval of a ratio, searched on the log scale."""
-    z = float(norm.isf((1 - level) / 2))
+    z = normal_quantile(level)
     start = math.log(observed) if 0 < observed < math.inf else 0.0
     low, high = 0.0, math.inf
     if observed > 0:

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from analytics.exact import LARGEST_PAIRED, rank_sum_distribution, signed_rank_distribution
 from analytics.frequency import Counts, tally
-from analytics.guards import computable, require
+from analytics.guards import check_level, computable, require
 from analytics.ranks import exact_is_affordable
 from analytics.results import Estimate
+from analytics.tails import normal_quantile
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -25,16 +25,19 @@ CANDIDATES = 20_000
 def hodges_lehmann(x: Any, y: Any, level: float = 0.95, unit: str = "") -> Estimate:
     """Return the median of all differences x − y with the interval that inverts Mann–Whitney.
 
-    Up to 10 000 pairs the interval uses the exact distribution without ties, equal differences
-    counting half: for tied data it is a little wide and equals R's ``exactRankTests`` results;
-    beyond, normal with tie correction, as order statistics of the differences (R's ``wilcox.test``
-    finds the same points by root search to 1e-4). A bound that so few values cannot give is None.
+    Up to 10 000 pairs the interval uses the exact distribution without ties (R: ``wilcox.test``);
+    with ties, equal differences counting half, it still holds its level and may differ by a step
+    from ``exactRankTests``, which inverts the tied distribution. Beyond, normal with tie
+    correction, as order statistics of the differences (``wilcox.test`` finds the same points by
+    root search to 1e-4). A bound that so few values cannot give is None; R then gives the widest
+    interval there is, at a lower level.
 
     Parameters
     ----------
     x, y
         Values or Counts; all in ``unit``.
     """
+    check_level(level)
     first, second = tally(x), tally(y)
     n1, n2 = first.n, second.n
     require(min(n1, n2) >= 1, "a group is empty", n1 + n2)
@@ -82,7 +85,8 @@ def _exact_shift(
     value = _weighted_median(differences, weights)
     n_small = min(first.n, second.n)
     null = rank_sum_distribution(n_small, (1,) * (first.n + second.n))
-    lowest_kept = null.quantile((1 - level) / 2) - n_small * (n_small + 1)
+    smallest = n_small * (n_small + 1)
+    lowest_kept = null.lowest_kept(level, smallest) - smallest
     doubled_u = 2 * (pairs - np.cumsum(weights)) + weights
     low = differences[doubled_u > 2 * pairs - lowest_kept]
     high = differences[doubled_u < lowest_kept]
@@ -129,7 +133,7 @@ def _asymptotic_shift(
     pairs = n1 * n2
     tie_term = sum(float((g.n_each.astype(float) ** 3 - g.n_each).sum()) for g in (first, second))
     sigma = math.sqrt(pairs / 12 * ((n + 1) - tie_term / (n * (n - 1.0))))
-    z = float(special.ndtri((1 + level) / 2))
+    z = normal_quantile(level)
     rank = math.floor(pairs / 2 - 0.5 - z * sigma) + 1
     middle = sorted({(pairs + 1) // 2, pairs // 2 + 1})
     wanted = [*middle, max(rank, 1), pairs + 1 - max(rank, 1)]
@@ -186,8 +190,10 @@ def pseudomedian(differences: Any, level: float = 0.95, unit: str = "") -> Estim
     """Return the median of all Walsh averages of paired differences with its interval.
 
     Zero differences are left out, as in the test (R: ``wilcox.test(paired = TRUE)``). Up to 400
-    differences the interval is exact for untied ones and follows the tied distribution otherwise.
+    differences the interval uses the exact distribution without ties, beyond a normal one; with
+    ties it still holds its level and may differ by a step from ``exactRankTests``.
     """
+    check_level(level)
     counts = tally(differences)
     kept = tally(counts.values[counts.values != 0], counts.n_each[counts.values != 0])
     n = kept.n
@@ -223,6 +229,6 @@ def _signed_rank_cut(kept: Counts, level: float) -> int:
     n = kept.n
     if n <= LARGEST_PAIRED:
         null = signed_rank_distribution((1,) * n)
-        return null.quantile((1 - level) / 2) // 2
-    z = float(special.ndtri((1 + level) / 2))
+        return null.lowest_kept(level, 0) // 2
+    z = normal_quantile(level)
     return math.floor(n * (n + 1) / 4 - z * math.sqrt(n * (n + 1) * (2 * n + 1) / 24))

@@ -14,13 +14,12 @@ from analytics.discrimination import auc
 from analytics.guards import (
     FloatArray,
     UndefinedError,
-    check_level,
     computable,
     require,
 )
-from analytics.proportions import normal_quantile
 from analytics.regression import LogisticFit, confusion, logistic
 from analytics.results import Estimate, NotComputable
+from analytics.tails import normal_quantile, t_quantile
 
 
 def _fitted(
@@ -67,12 +66,12 @@ def standardised_risks(
     ``predict`` with the group set to 1 and 0.
     """
     together = {"first group": first_group, **covariates}
-    model = _fitted(outcome, together, level)
     design = make_design(outcome, together)
-    require(bool(np.isin(design.x[:, 1], (0, 1)).all()), "the group is neither 0 nor 1", model.n)
+    require(bool(np.isin(design.x[:, 1], (0, 1)).all()), "the group is neither 0 nor 1", design.n)
+    model = _fitted(outcome, together, level)
     risks, slopes = zip(*(_average(design.x, model.vector, g) for g in (1.0, 0.0)), strict=True)
     (p1, p0), (s1, s0) = risks, slopes
-    z = normal_quantile(check_level(level))
+    z = normal_quantile(level)
 
     def spread(slope: FloatArray) -> float:
         return z * math.sqrt(float(slope @ model.covariance @ slope))
@@ -153,7 +152,7 @@ def inverse_probability_ratio(
     for (side, w), mean, sign in zip(sides, means, (1.0, -1.0), strict=True):
         influence[side] = sign * w * (logs[side] - mean) / w.sum()
     error = math.sqrt(float(influence @ influence) * n / (n - 1))
-    half = float(special.stdtrit(n - 2, 1 - (1 - check_level(level)) / 2)) * error
+    half = t_quantile(level, n - 2) * error
     value = means[0] - means[1]
     ends = math.exp(value - half), math.exp(value + half)
     ratio = Estimate(math.exp(value), *ends, n, "inverse probability weighting", level=level)

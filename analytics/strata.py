@@ -10,20 +10,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 from scipy.optimize import brentq
 
 from analytics.guards import (
     FloatArray,
     as_counts,
-    check_level,
-    complete_rows,
+    complete_columns,
     computable,
     numbers,
     require,
 )
-from analytics.proportions import normal_quantile
 from analytics.results import Estimate, TestResult
+from analytics.tails import chi_square_p, normal_p, normal_quantile
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def _log_estimate(
     value: float, standard_error: float, t: Tables, method: str, level: float
 ) -> Estimate:
     """Return a ratio with the interval of its logarithm."""
-    half = normal_quantile(check_level(level)) * standard_error
+    half = normal_quantile(level) * standard_error
     low, high = value * math.exp(-half), value * math.exp(half)
     return Estimate(value, low, high, int(t.total.sum()), method, level=level)
 
@@ -160,7 +159,7 @@ def cochran_mantel_haenszel(
     if continuity_correction:
         distance = max(0.0, distance - 0.5)
     statistic = distance**2 / variance
-    p, total = float(special.chdtrc(1, statistic)), int(n.sum())
+    p, total = chi_square_p(statistic, 1), int(n.sum())
     return TestResult("Cochran–Mantel–Haenszel", statistic, p, total, 1.0)
 
 
@@ -192,8 +191,8 @@ def breslow_day(
     variance = 1 / inverse
     plain = float(((t.a - expected) ** 2 / variance).sum())
     statistic = max(0.0, plain - float((t.a - expected).sum()) ** 2 / float(variance.sum()))
-    p = float(special.chdtrc(k - 1, statistic))
-    details = {"breslow_day": plain, "breslow_day_p": float(special.chdtrc(k - 1, plain))}
+    p = chi_square_p(statistic, k - 1)
+    details = {"breslow_day": plain, "breslow_day_p": chi_square_p(plain, k - 1)}
     name, n = "Breslow–Day with Tarone's correction", int(t.total.sum())
     return TestResult(name, statistic, p, n, float(k - 1), details=details)
 
@@ -227,7 +226,7 @@ def van_elteren(values: Any, first_group: Any, strata: Any) -> TestResult:
         ``statistic`` is z, positive where the first group tends to be higher within strata (R:
         ``coin::wilcox_test(y ~ g | s)`` has equal weights of ranks; SAS CMH2 MODRIDIT these).
     """
-    y, g, s = complete_rows(values, first_group, strata)
+    y, g, s = complete_columns(values, first_group, strata)
     require(bool(np.isin(g, (0, 1)).all()), "the group is neither 0 nor 1", len(y))
     distance = variance = 0.0
     used = 0
@@ -245,7 +244,7 @@ def van_elteren(values: Any, first_group: Any, strata: Any) -> TestResult:
     require(variance > 0, "the values do not vary within any stratum", used)
     z = distance / math.sqrt(variance)
     details = {"left_out": len(y) - used}
-    return TestResult("van Elteren", z, 2 * float(special.ndtr(-abs(z))), used, details=details)
+    return TestResult("van Elteren", z, normal_p(z), used, details=details)
 
 
 @dataclass(frozen=True)
@@ -287,7 +286,7 @@ def direct_standardisation(
     p1, p2 = t.a / t.n1, t.c / t.n2
     first, second = float(w @ p1), float(w @ p2)
     variance = float((w**2 * (p1 * (1 - p1) / t.n1 + p2 * (1 - p2) / t.n2)).sum())
-    half, value = normal_quantile(check_level(level)) * math.sqrt(variance), first - second
+    half, value = normal_quantile(level) * math.sqrt(variance), first - second
     low, high = max(-1.0, value - half), min(1.0, value + half)
     n = int(t.total.sum())
     shown = Estimate(value, low, high, n, "direct standardisation", level=level)
@@ -337,7 +336,7 @@ def _balance(name: str, values: Any, first_group: Any, limit: float) -> Balance:
 @computable
 def _smd(values: Any, first_group: Any) -> float:
     """Return the standardised mean difference of one covariate."""
-    x, g = complete_rows(values, first_group)
+    x, g = complete_columns(values, first_group)
     one, two = x[g == 1], x[g == 0]
     require(len(one) > 1 and len(two) > 1, "a group has fewer than two values", len(x))
     variances = [float(v.var(ddof=1)) for v in (one, two)]

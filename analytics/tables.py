@@ -20,8 +20,9 @@ from analytics.guards import (
     numbers,
     require,
 )
-from analytics.proportions import clopper_pearson_bounds, normal_quantile, wilson_bounds
+from analytics.proportions import clopper_pearson_bounds, wilson_bounds
 from analytics.results import Estimate, NotComputable, TestResult
+from analytics.tails import chi_square_p, normal_quantile
 
 RESAMPLES = 99_999
 LARGEST_SIMULATED_CELLS = 100
@@ -63,7 +64,7 @@ def chi_square_table(table: Any) -> TestResult:
         "smallest_expected": float(expected.min()),
         "expected_below_5": int((expected < 5).sum()),
     }
-    p = float(special.chdtrc(df, statistic))
+    p = chi_square_p(statistic, df)
     return TestResult("χ²", statistic, p, int(total), float(df), details=details)
 
 
@@ -124,7 +125,9 @@ def cochran_armitage(
         χ² with 1 df; ``details["z"]`` is positive where the proportion rises. statsmodels uses
         the variance with N − 1 instead.
     """
-    require(len(events) == len(n) and len(n) >= 2, "there are not two groups with events and sizes")
+    columns = as_floats(events, "events").shape, as_floats(n, "sizes").shape
+    two = len(columns[0]) == 1 and columns[0] == columns[1] and columns[0][0] >= 2
+    require(two, "there are not two groups with events and sizes")
     checked = [events_of(*pair, "group") for pair in zip(events, n, strict=True)]
     x, sizes = (np.array(column, dtype=float) for column in zip(*checked, strict=True))
     place = numbers(range(1, len(n) + 1) if scores is None else scores, "scores")
@@ -136,7 +139,7 @@ def cochran_armitage(
     spread = float(sizes @ centred**2)
     require(spread > 0, "all groups have the same score", int(total))
     z = float(centred @ (x - sizes * share)) / math.sqrt(share * (1 - share) * spread)
-    p = float(special.chdtrc(1, z * z))
+    p = chi_square_p(z * z, 1)
     return TestResult("Cochran–Armitage", z * z, p, int(total), 1.0, details={"z": z})
 
 
@@ -161,7 +164,7 @@ def cochran_q(matrix: Any) -> TestResult:
     require(informative > 0, "no patient's answer differs between the times", n)
     statistic = (k - 1) * k * float(((columns - columns.mean()) ** 2).sum()) / informative
     details = {"left_out": len(values) - n}
-    p = float(special.chdtrc(k - 1, statistic))
+    p = chi_square_p(statistic, k - 1)
     return TestResult("Cochran Q", statistic, p, n, float(k - 1), details=details)
 
 
@@ -230,8 +233,9 @@ def _pairs(*cells: float) -> tuple[int, int, int, int, int]:
     """Return the four checked cells and their sum."""
     names = ("yes–yes", "yes–no", "no–yes", "no–no")
     a, b, c, d = (count(v, f"the {n} cell") for v, n in zip(cells, names, strict=True))
-    require(a + b + c + d > 0, "there is no pair")
-    return a, b, c, d, a + b + c + d
+    total = count(a + b + c + d, "the number of pairs")
+    require(total > 0, "there is no pair")
+    return a, b, c, d, total
 
 
 @computable
@@ -243,7 +247,7 @@ def tango(
     Source: Tango 1998, 10.1002/(SICI)1097-0258(19980430)17:8<891::AID-SIM780>3.0.CO;2-B.
     """
     _, b, c, _, n = _pairs(yes_yes, yes_no, no_yes, no_no)
-    z = normal_quantile(check_level(level))
+    z = normal_quantile(level)
     observed = (b - c) / n
 
     def statistic(delta: float) -> float:
@@ -319,4 +323,4 @@ def _mcnemar_chi_square(b: int, c: int, correction: int) -> TestResult:
     require(b + c > 0, "no pair changed")
     statistic = max(0, abs(b - c) - correction) ** 2 / (b + c)
     name = "McNemar χ² with continuity correction" if correction else "McNemar χ²"
-    return TestResult(name, statistic, float(special.chdtrc(1, statistic)), b + c, 1.0)
+    return TestResult(name, statistic, chi_square_p(statistic, 1), b + c, 1.0)

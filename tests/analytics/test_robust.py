@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -64,6 +66,8 @@ TWO: dict[str, Callable[[Any, Any], Any]] = {
     "welch_anova": lambda x, y: means.welch_anova(x, y, y),
     "tost_mean": lambda x, y: equivalence.tost_mean(x, y, -1, 1),
     "tost_ratio": lambda x, y: equivalence.tost_ratio(x, y, 0.8, 1.25),
+    "dunn": lambda x, y: ranks.dunn({"a": x, "b": y, "c": x}),
+    "games_howell": lambda x, y: means.games_howell({"a": x, "b": y, "c": x}),
 }
 PAIRED: dict[str, Callable[[Any, Any], Any]] = {
     "signed_rank": paired.wilcoxon_signed_rank,
@@ -84,11 +88,6 @@ PAIRED: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _known(*given: float | None) -> list[float]:
-    """Planning takes numbers only."""
-    return [math.nan if number is None else number for number in given]
-
-
 FOUR: dict[str, Callable[..., Any]] = {
     "newcombe": proportions.risk_difference_newcombe,
     "miettinen_nurminen": proportions.risk_difference_miettinen_nurminen,
@@ -105,9 +104,41 @@ FOUR: dict[str, Callable[..., Any]] = {
     "table_exact": lambda a, b, c, d: tables.fisher_freeman_halton([[a, b], [c, d]], 99),
     "tost": lambda a, b, c, d: equivalence.tost_proportions(a, b, c, d, -0.05, 0.05),
     "strata": lambda a, b, c, d: strata.mantel_haenszel_odds_ratio([a], [b], [c], [d]),
-    "t_size": lambda a, b, c, d: power.t_sample_size(*_known(a, b)),
-    "smallest": lambda a, b, c, d: power.smallest_difference(*_known(a, b, c)),
-    "smallest_share": lambda a, b, c, d: detectable.smallest_share_difference(*_known(a, b, c)),
+    "t_power": power.t_power,
+    "t_size": lambda a, b, c, d: power.t_sample_size(a, b),
+    "rank_size": lambda a, b, c, d: power.mann_whitney_sample_size(a, b),
+    "smallest": lambda a, b, c, d: power.smallest_difference(a, b, c),
+    "smallest_ratio": lambda a, b, c, d: power.smallest_ratio(a, b, c),
+    "smallest_share": lambda a, b, c, d: detectable.smallest_share_difference(a, b, c),
+    "share_power": lambda a, b, c, d: power.proportion_power(a, b, c),
+    "share_size": lambda a, b, c, d: power.proportion_sample_size(a, b),
+    "non_inferiority": lambda a, b, c, d: power.non_inferiority_proportion_size(a, b),
+    "anova_power": lambda a, b, c, d: power.anova_power(a, b, c),
+    "correlation_size": lambda a, b, c, d: power.correlation_sample_size(a),
+    "tost_power": lambda a, b, c, d: power.tost_power(a, b, c, (-1, 1), d),
+}
+#: What a caller may hand in instead of a list of numbers.
+COLUMNS: dict[str, Any] = {
+    "whole numbers": [3, 1, 4, 1, 5],
+    "yes or no": [True, False, True, True, False],
+    "decimals": [Decimal("1.5"), Decimal("2.5"), Decimal(3), Decimal(1), Decimal(9)],
+    "gaps": [None, 1.0, None, 2.5, 3.0],
+    "gaps only": [None] * 5,
+    "a series with nulls": pl.Series([1.0, None, 3.5, 4.0, 5.0]),
+    "a series of nulls": pl.Series([None] * 5),
+    "a series of yes, no and null": pl.Series([True, None, False, True, True]),
+    "text": ["a", "b", "c", "d", "e"],
+    "a word": "words",
+    "dates": pl.Series([date(2024, 1, day) for day in range(1, 6)]),
+    "complex": [1 + 2j, 2, 3, 4, 5],
+    "beyond doubles": [10**400, 1, 2, 3, 4],
+    "rows": [[1, 2], [3, 4], [5, 6], [7, 8], [9, 9]],
+    "ragged rows": [[1], [2, 3]],
+    "one number": 5.0,
+    "nothing": None,
+    "a mapping": {"a": 1},
+    "tiny": [1e-160, 2e-160, 3e-160, 5e-160, 9e-160],
+    "huge": [1e149, 2e149, 3e149, 5e149, 9e148],
 }
 LITTLE = settings(
     max_examples=40,
@@ -122,6 +153,10 @@ def sound(found: Any) -> None:
         assert found.reason.startswith("cannot be computed, because ")
     elif isinstance(found, TestResult):
         assert 0 <= found.p_value <= 1
+    elif isinstance(found, tuple):
+        for pair in found:
+            sound(pair.test)
+            sound(pair.effect)
     elif isinstance(found, Estimate):
         assert not math.isnan(found.value)
         slack = 1e-9 * (1 + abs(found.value)) if math.isfinite(found.value) else 0
@@ -134,6 +169,29 @@ def sound(found: Any) -> None:
 @given(x=several, y=several)
 def test_two_groups(name: str, x: list[float], y: list[float]) -> None:
     sound(TWO[name](np.array(x), np.array(y)))
+
+
+@pytest.mark.parametrize("name", [*TWO, *PAIRED])
+def test_whatever_a_column_holds(name: str) -> None:
+    stacked = ("friedman", "cochran_q", "icc")  # their tests stack two columns before the call
+    run = (TWO | PAIRED)[name]
+    for odd in COLUMNS.values():
+        if name not in stacked:
+            sound(run(odd, odd))
+            sound(run(COLUMNS["whole numbers"], odd))
+            sound(run(odd, COLUMNS["whole numbers"]))
+    for whole in (paired.friedman, tables.cochran_q, agreement.icc, agreement.fleiss_kappa):
+        for odd in COLUMNS.values():
+            sound(whole(odd))
+
+
+@pytest.mark.parametrize("level", [0, 1, 95, -0.5, math.nan, None, "high"])
+@pytest.mark.parametrize(
+    "name", ["hodges_lehmann", "cliffs_delta", "brunner_munzel", "mean_difference", "hedges_g"]
+)
+def test_a_level_outside_0_to_1_is_refused(name: str, level: Any) -> None:
+    found = TWO[name]([1.0, 2, 4, 5], [3.0, 4, 6, 9], level)  # pyright: ignore[reportCallIssue]
+    assert isinstance(found, NotComputable) and "level" in found.reason
 
 
 @pytest.mark.parametrize("name", PAIRED)
