@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
-from etl import ledger, show
+from etl import cli_privacy, ledger, show
+from etl.cli import chosen as _settings
+from etl.cli import stop as _stop
 from etl.ledger import RunResult
-from warehouse.settings import Settings, settings, shown
+from warehouse.settings import Settings, shown
 
 app = typer.Typer(
     help="Load procedure logs and dose reports into the warehouse.",
@@ -21,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.registered_commands += cli_privacy.app.registered_commands
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 
@@ -257,13 +258,6 @@ def _refresh(
     return result
 
 
-def _settings() -> Settings:
-    try:
-        return settings()
-    except (ValidationError, SettingsError, ValueError) as error:
-        raise _stop(f"kerma.toml or a KERMA_… variable: {error}", ledger.USAGE) from None
-
-
 def _shown() -> Settings:
     _settings()
     return shown()
@@ -273,11 +267,6 @@ def _must_exist(paths: list[Path]) -> None:
     for path in paths:
         if not path.exists():
             raise _stop(f"{path}: there is no such file or folder", ledger.USAGE)
-
-
-def _stop(message: str, code: int) -> typer.Exit:
-    print(message, file=sys.stderr)
-    return typer.Exit(code)
 
 
 def main() -> None:

@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from etl.lock import only_one
-from etl.pseudonym import fingerprint, load_key
+from etl.pseudonym import fingerprint, fingerprints, load_key
 from etl.publish import point_to, snapshots
 from warehouse.connect import current_snapshot
 from warehouse.settings import Settings
 
 MANIFEST = "manifest.json"
+REGISTER = "backups.json"
 #: What is not state: it is made again, is the source itself, or belongs to the running process.
 _LEFT_OUT = {"inbox", "snapshots", "demo", "logs", "refresh.lock", "key"}
 _SQLITE = ".db"
@@ -60,7 +61,25 @@ def backup(settings: Settings, out: Path, *, with_key: bool = False) -> Saved:
             _add_bytes(tar, MANIFEST, _manifest(settings, sums))
         size = part.stat().st_size
         part.rename(out)
+        _enter(settings, out, snapshot.name)
     return Saved(out, len(sums), size, with_key)
+
+
+def register(settings: Settings) -> list[dict[str, str]]:
+    """Return the backups made so far: where each was written, when, of which snapshot."""
+    path = settings.data_dir / "state" / REGISTER
+    return json.loads(path.read_text("utf-8")) if path.exists() else []
+
+
+def _enter(settings: Settings, out: Path, snapshot: str) -> None:
+    """Remember a backup: whoever asks to be forgotten may be in it."""
+    made = {"path": str(out.resolve()), "made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+    path = settings.data_dir / "state" / REGISTER
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".tmp")
+    entries = [*register(settings), made | {"snapshot": snapshot}]
+    fresh.write_text(json.dumps(entries, indent=1), "utf-8")
+    fresh.replace(path)
 
 
 def _manifest(settings: Settings, sums: dict[str, str]) -> bytes:
@@ -166,7 +185,7 @@ def _fits(settings: Settings, told: dict[str, dict[str, str]], *, with_key: bool
             f"the backup does not hold the pseudonym key: put its copy to {key} (or set "
             "KERMA_PSEUDONYM_KEY) and restore again"
         )
-    if fingerprint(load_key(settings, create=False)) != told["key_fingerprint"]:
+    if told["key_fingerprint"] not in fingerprints(load_key(settings, create=False)):
         raise BackupError("the pseudonym key here is not the one of the backup: supply that one")
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import cache, reduce
 from threading import Lock
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from etl import units
+from etl.pseudonym import SEPARATOR
 
 Decimal = Literal[".", ","]
 Clock = Literal["mm:ss", "hh:mm"]
@@ -287,12 +288,32 @@ def person(text: pl.Expr) -> pl.Expr:
 
 
 def pseudonymiser(key: bytes) -> Callable[[str], str]:
-    """Return the keyed hash of identifiers: HMAC-SHA-256 (RFC 2104), 64 hexadecimal characters."""
+    """Return the keyed hash of identifiers: HMAC-SHA-256 (RFC 2104), 64 hexadecimal characters.
+
+    Of several keys (see ``etl.pseudonym``) each is applied to what the one before it made.
+    """
     digest = _digester(key)
-    return lambda identifier: digest(identifier).hex()
+    return lambda identifier: digest(_bytes(identifier)).hex()
 
 
-def _digester(key: bytes) -> Callable[[str], bytes]:
+def rekeyed(former: str, keys: bytes) -> str:
+    """Return a pseudonym under keys that were added since it was made."""
+    return _digester(keys)(bytes.fromhex(former)).hex()
+
+
+def _bytes(identifier: str) -> bytes:
+    return identifier.encode("utf-8", "surrogatepass")
+
+
+def _digester(key: bytes) -> Callable[[bytes], bytes]:
+    """Return HMAC-SHA-256 with one key after the other."""
+    steps = [_hmac(one) for one in key.split(SEPARATOR)]
+    if len(steps) == 1:
+        return steps[0]
+    return lambda message: reduce(lambda made, step: step(made), steps, message)
+
+
+def _hmac(key: bytes) -> Callable[[bytes], bytes]:
     """Return HMAC-SHA-256 with a key.
 
     The state after the key is made once and copied: a third of the time of ``hmac.digest``, which
@@ -302,9 +323,9 @@ def _digester(key: bytes) -> Callable[[str], bytes]:
     inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block)).copy
     outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block)).copy
 
-    def digest(identifier: str) -> bytes:
+    def digest(message: bytes) -> bytes:
         first, second = inner(), outer()
-        first.update(identifier.encode("utf-8", "surrogatepass"))
+        first.update(message)
         second.update(first.digest())
         return second.digest()
 
@@ -338,7 +359,7 @@ class _Digests:
             if isinstance(last, int) and last >= known:
                 fresh = pl.Series(range(known, last + 1), dtype=numbers.dtype)
                 texts = fresh.cat.to(self.kind).cast(pl.String).to_list()
-                digests = pl.Series([self.make(text) for text in texts], dtype=pl.Binary)
+                digests = pl.Series([self.make(_bytes(text)) for text in texts], dtype=pl.Binary)
                 together = self.made.n_chunks() >= self.most_parts
                 self.made = pl.concat([self.made, digests], rechunk=together)
             made = self.made

@@ -599,7 +599,7 @@ def raw_text(
     for place in layout.table.columns:
         value = row[place]
         if value and place in ids:
-            value = f"pseudonym:{to.pseudonymiser(key)(value.strip())[:16]}"
+            value = f"pseudonym:{to.pseudonymiser(key)(value.strip())}"
         elif value and place in withheld:
             value = REMOVED
         elif value and place in ages and _is_old(row["age_years"], layout.settings):

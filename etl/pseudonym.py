@@ -1,4 +1,11 @@
-"""The secret key behind ``patient_key``: supplied, or generated once into a file of its own."""
+"""The secret keys behind ``patient_key``: supplied, or generated into a file of their own.
+
+Patient ids are stored nowhere, so a new key cannot be applied to them. It is applied to what the
+former key made of them: with the keys k1, k2 (oldest first) an id becomes HMAC(k2, HMAC(k1, id)).
+So a rotation reaches every patient at once, those too who never come again, and nobody
+becomes two.
+The former key alone tells nothing any more, but stays a part of the computation and must be kept.
+"""
 
 import hmac
 import os
@@ -10,6 +17,8 @@ from warehouse.settings import Settings
 
 #: Shorter keys could be searched for by somebody who knows some patient ids.
 LEAST_CHARACTERS = 32
+#: Between the keys, oldest first.
+SEPARATOR = b"\n"
 
 
 class KeyProblemError(Exception):
@@ -28,6 +37,32 @@ def load_key(settings: Settings, *, create: bool) -> bytes:
     return _read(path)
 
 
+def fingerprints(key: bytes) -> list[str]:
+    """Return the fingerprint after each rotation, oldest first: the last is that of all keys."""
+    ring = key.split(SEPARATOR)
+    return [fingerprint(SEPARATOR.join(ring[:count])) for count in range(1, len(ring) + 1)]
+
+
+def since(key: bytes, known: str) -> bytes | None:
+    """Return the keys added after a fingerprint: empty for none, None if it is unknown."""
+    told = fingerprints(key)
+    if known not in told:
+        return None
+    return SEPARATOR.join(key.split(SEPARATOR)[told.index(known) + 1 :])
+
+
+def add_key(settings: Settings) -> Path:
+    """Generate a further key behind those of the installation's own file, and return the file."""
+    path = settings.data_dir / "key"
+    if settings.pseudonym_key is not None or settings.pseudonym_key_file is not None:
+        raise KeyProblemError(
+            "the key is supplied from outside: write the new one (openssl rand -hex 32) behind the "
+            "former, on a line of its own, and run a refresh"
+        )
+    _write(path, [*_read(path).decode().split(), secrets.token_hex(32)])
+    return path
+
+
 def fingerprint(key: bytes) -> str:
     """Return what the warehouse keeps to recognise the key, and nothing can be computed from."""
     return hmac.digest(key, b"kerma patient key", "sha256").hex()
@@ -43,21 +78,28 @@ def _read(path: Path) -> bytes:
 
 
 def _strong(text: str, where: str) -> bytes:
-    key = text.strip()
-    if len(key) < LEAST_CHARACTERS:
-        raise KeyProblemError(
-            f"{where}: the key has {len(key)} characters and needs {LEAST_CHARACTERS} or more; "
-            "take the one of your backup, or generate one with: openssl rand -hex 32"
-        )
-    return key.encode()
+    """Return the keys of a text, one a line, oldest first."""
+    ring = [line.strip() for line in text.strip().splitlines() if line.strip()] or [""]
+    for key in ring:
+        if len(key) < LEAST_CHARACTERS:
+            raise KeyProblemError(
+                f"{where}: the key has {len(key)} characters and needs {LEAST_CHARACTERS} or more; "
+                "take the one of your backup, or generate one with: openssl rand -hex 32"
+            )
+    return SEPARATOR.join(key.encode() for key in ring)
 
 
 def _generate(path: Path) -> None:
-    """Write a new key so that a crash leaves either none or a whole one."""
+    """Write a new key."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, [secrets.token_hex(32)])
+
+
+def _write(path: Path, keys: list[str]) -> None:
+    """Write keys so that a crash leaves either the former file or the whole new one."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(secrets.token_hex(32) + "\n")
+        file.write("".join(f"{key}\n" for key in keys))
         file.flush()
         os.fsync(file.fileno())
     fresh.rename(path)

@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from etl.privacy import OLDEST_AGE
-from etl.pseudonym import KeyProblemError, fingerprint
+from etl.pseudonym import KeyProblemError, fingerprint, since
 from warehouse.connect import READ_ONLY
 from warehouse.settings import Settings
 
@@ -131,6 +131,14 @@ class Work:
     base: Path | None
     closed: bool = False
     migrated: bool = False
+    added_keys: bytes = b""  #: to be applied to the pseudonyms before anything else
+
+    def compact(self) -> None:
+        """Write the copy anew, so that nothing that was deleted stays readable in its file."""
+        fresh = self.folder / "compact.duckdb"
+        run_sql(self.con, "write/compact", path=str(fresh))
+        self.con.close()
+        fresh.replace(self.file)
 
     def publish(self, started: datetime) -> Path:
         """Make the copy the snapshot that readers open, durable before it is visible."""
@@ -190,7 +198,7 @@ def work_on(settings: Settings, run_id: str, base: Path | None, key: bytes) -> I
             if base is None:
                 create(con, settings.time_zone, key)
             work.migrated = migrate(con)
-            compare_key(con, key)
+            work.added_keys = compare_key(con, key)
             run_sql(con, "write/key_set", key_fingerprint=fingerprint(key))
             oldest = None if settings.exact_ages else OLDEST_AGE
             run_sql(con, "write/oldest_age", oldest_age=oldest)
@@ -244,17 +252,19 @@ def migrate(con: duckdb.DuckDBPyConnection) -> bool:
     return version < latest_version()
 
 
-def compare_key(con: duckdb.DuckDBPyConnection, key: bytes) -> None:
-    """Refuse a key other than the one the warehouse was made with."""
+def compare_key(con: duckdb.DuckDBPyConnection, key: bytes) -> bytes:
+    """Return the keys added since the warehouse was written; refuse other keys than its own."""
     if "key_fingerprint" not in one_row(con, "write/meta_columns")[0]:
-        return  # older than migration 2: takes this key when it is migrated
+        return b""  # older than migration 2: takes this key when it is migrated
     (expected,) = one_row(con, "write/fingerprint")
-    if expected not in (None, fingerprint(key)):
+    added = b"" if expected is None else since(key, expected)
+    if added is None:
         raise KeyProblemError(
             "the pseudonym key is not the one this warehouse was made with: every patient would "
             "become two; supply the former key (KERMA_PSEUDONYM_KEY, KERMA_PSEUDONYM_KEY_FILE or "
             "the file 'key' in the data folder)"
         )
+    return added
 
 
 def copy(source: Path, target: Path) -> None:

@@ -33,6 +33,7 @@ from etl.publish import (
     run_sql,
     work_on,
 )
+from etl.rekey import rekey
 from etl.staging import SourceFile, Staged, renamed
 from warehouse.confirmed_names import confirmed_names
 from warehouse.procedures import procedures
@@ -103,12 +104,13 @@ class _Run:
         self.base, problems = base_snapshot(self.settings.snapshots)
         for problem in problems:
             self._warn(problem)
+        added = b""
         if self.base is not None:
             with reading(self.base) as con:
-                compare_key(con, key)
+                added = compare_key(con, key)
         seen = Seen(self.settings.data_dir / "state" / "seen.json")
         new = self._find(seen)
-        due = self._is_older() or self._names_wait()
+        due = bool(added) or self._is_older() or self._names_wait()
         if new or due:
             self._load(new, key, due)
         elif problems and self.base is not None and not self.asked.dry_run:
@@ -206,6 +208,9 @@ class _Run:
         """Stage and merge files into a migrated copy; publish it if it says anything new."""
         with work_on(self.settings, self.result.run_id, self.base, key) as work:
             merge = Merge(work.con, self.result.run_id, work.folder)
+            if work.added_keys:
+                count = rekey(work.con, key, work.added_keys, work.folder)
+                self._warn(f"{count} patients have new pseudonyms, under the key that was added")
             self._merge_all(new, work, merge, key)
             entered = ("loaded", "partly", "refused")
             if not due and not any(file.status in entered for file in self.result.files):

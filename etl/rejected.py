@@ -12,13 +12,14 @@ from pathlib import Path
 import polars as pl
 
 from etl.privacy import REMOVED
-from etl.returned import origin, safe
+from etl.returned import origin
 from etl.sources import delimited, openrem_xlsx
 from etl.sources.archive import member
 from etl.sources.base import LINE, ORIGIN, REASONS, RefusalError, Table
 from etl.sources.openrem_xlsx import OPENREM_XLSX
 from etl.sources.tables import TABLES, inner_suffix
 from warehouse.settings import Settings
+from warehouse.spreadsheets import neutralised
 
 
 def export_rejected(rows: pl.DataFrame, out: Path, settings: Settings) -> list[str]:
@@ -106,6 +107,7 @@ def _sha256(path: Path) -> str:
 def _write(frame: pl.DataFrame, target: Path, what: str) -> str:
     with target.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(frame.columns)
-        writer.writerows([safe(cell) for cell in row] for row in frame.iter_rows())
+        safe = neutralised(frame, keep_numbers=True)
+        writer.writerow(safe.columns)
+        writer.writerows(safe.iter_rows())
     return f"{frame.height} rejected rows in {target}, {what}"

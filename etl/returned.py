@@ -1,20 +1,12 @@
 """Rows that went back to a person to be corrected: what the export adds, and reading takes off."""
 
-import re
 from dataclasses import replace
 
 import polars as pl
 
 from etl.sources.base import LINE, ORIGIN, REASONS, Table
 from etl.staging import CORRECTED
-
-#: A cell that a spreadsheet would run; numbers with a sign are none.
-_FORMULA = re.compile(r"^(?![+-]?[\d.,]+$)[=+\-@\t\r]")
-
-
-def safe(cell: object) -> object:
-    """Keep a spreadsheet from running a cell as a formula."""
-    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+from warehouse.spreadsheets import restored
 
 
 def origin(sha256: str, line: pl.Expr) -> pl.Expr:
@@ -26,8 +18,7 @@ def as_sent(table: Table) -> Table:
     """Take the export's mark off the cells that a spreadsheet would have run."""
     if not {ORIGIN, REASONS} & set(table.header):
         return table
-    cells = pl.col(table.columns).str.replace(r"^'([=+\-@\t\r])", "$1")
-    return replace(table, frame=table.frame.with_columns(cells))
+    return replace(table, frame=table.frame.with_columns(restored(pl.col(table.columns))))
 
 
 def corrected(table: Table) -> pl.DataFrame:

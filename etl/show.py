@@ -24,6 +24,11 @@ def say(message: str) -> None:
     print(message, file=sys.stderr)
 
 
+def as_json(told: dict[str, Any]) -> str:
+    """Write what is told as one JSON object."""
+    return json.dumps(told, default=str, ensure_ascii=False)
+
+
 @contextmanager
 def progress() -> Iterator[Tell]:
     """Give a function that shows steps: a bar on a terminal, else one JSON line each."""

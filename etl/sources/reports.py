@@ -210,7 +210,7 @@ def _refused(
     about = dict(report.about)
     patient = about.pop("patient_id", None)
     if patient:
-        about["patient"] = f"pseudonym:{to.pseudonymiser(key)(patient)[:16]}"
+        about["patient"] = f"pseudonym:{to.pseudonymiser(key)(patient)}"
     kept = {"report_uid": report.uid} | about | report.doses
     if (about.get("age_years") or 0) > OLDEST_AGE:
         kept["age_years"] = "90+"

@@ -14,6 +14,7 @@ from analytics.workbench import Outcome
 from pages.shared import downloads, trial_table
 from pages.shared import format as fmt
 from pages.shared.page import View
+from warehouse.spreadsheets import neutralised
 
 
 def why_one_group(outcome: Outcome, grouping: str) -> str:
@@ -183,7 +184,7 @@ def draw_programs(comparison: Comparison, values: Callable[[], pl.DataFrame]) ->
         return
     with st.expander("Repeat it in R or Python", icon=":material/code:"):
         st.download_button(
-            "values.csv", lambda: values().write_csv(), "values.csv", "text/csv",
+            "values.csv", lambda: neutralised(values()).write_csv(), "values.csv", "text/csv",
             on_click="ignore", help="The values counted: no patient, no case",
         )  # fmt: skip
         for tab, program in zip(st.tabs(list(programs)), programs.items(), strict=True):

@@ -23,8 +23,8 @@ from xlsxwriter.worksheet import Worksheet
 from pages.shared import data
 from pages.shared import format as fmt
 from pages.shared.filters import Filters
+from warehouse.spreadsheets import harmless, neutralised
 
-_FORMULA = r"^([=+\-@\t\r])"
 _WIDTH = 760
 _ROWS_AT_ONCE = 1_000
 _WIDEST = 60
@@ -62,20 +62,6 @@ def header(title: str, filters: Filters | None, frame: pl.DataFrame) -> Header:
         snapshot=path.name if path else "none",
         units=", ".join(units) or "as in the column names",
     )
-
-
-def neutralised(frame: pl.DataFrame) -> pl.DataFrame:
-    """Put an apostrophe before text that a spreadsheet would run as a formula.
-
-    Nested columns become text: lists their members, separated by ``|``.
-    """
-    return frame.with_columns(
-        [
-            pl.col(name).cast(pl.List(pl.String)).list.join("|")
-            for name, kind in frame.schema.items()
-            if isinstance(kind, pl.List)
-        ]
-    ).with_columns(pl.col(pl.String).str.replace(_FORMULA, "'$1"))
 
 
 def csv_bytes(frame: pl.DataFrame, head: Header) -> bytes:
@@ -169,7 +155,7 @@ def html_bytes(frame: pl.DataFrame, head: Header) -> bytes:
         for name in frame.columns
     )
     rows = [
-        [escape("" if cell is None else str(cell)).replace("\n", "<br>") for cell in row]
+        [escape("" if cell is None else harmless(str(cell))).replace("\n", "<br>") for cell in row]
         for row in frame.iter_rows()
     ]
     body = "".join(

@@ -8,6 +8,7 @@ from pages.shared import data, downloads, page
 from pages.shared import format as fmt
 from pages.shared.page import View
 from warehouse.settings import shown
+from warehouse.spreadsheets import neutralised
 
 MOST_PATHS = 15
 MOST_CASES = 10_000
@@ -48,8 +49,8 @@ def draw_export(view: View) -> None:
             "application/xml", on_click="ignore", icon=":material/download:",
         )  # fmt: skip
         st.download_button(
-            "CSV", lambda: event_log(_events(view)).write_csv().encode(), "kerma-events.csv",
-            "text/csv", on_click="ignore", icon=":material/download:",
+            "CSV", lambda: neutralised(event_log(_events(view))).write_csv().encode(),
+            "kerma-events.csv", "text/csv", on_click="ignore", icon=":material/download:",
         )  # fmt: skip
     st.caption(
         f"The newest {fmt.count(MOST_CASES)} cases at most, one row a stamp, for process-mining"

@@ -15,6 +15,7 @@ from pages.shared import cards, charts, downloads, filters, freshness
 from pages.shared import format as fmt
 from pages.shared.filters import Filters
 from warehouse.queries import FILTER_PARAMETERS
+from warehouse.spreadsheets import neutralised
 
 HEAD = downloads.Header("Title", "12 months", "kerma-1.duckdb", "kap_gycm2 in Gy·cm²")
 
@@ -90,20 +91,20 @@ def test_what_is_left_out_is_counted_with_its_reason() -> None:
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_cells_that_a_spreadsheet_would_run_are_neutralised(start: str) -> None:
     frame = pl.DataFrame({"name": [f"{start}cmd|' /C calc'!A0", "plain", None], "x": [-1.5, 2, 3]})
-    safe = downloads.neutralised(frame)
+    safe = neutralised(frame)
     assert safe["name"].to_list() == [f"'{start}cmd|' /C calc'!A0", "plain", None]
     assert safe["x"].to_list() == [-1.5, 2, 3]
 
 
 @given(st.lists(st.text(max_size=8), max_size=8))
 def test_no_text_cell_begins_a_formula(texts: list[str]) -> None:
-    safe = downloads.neutralised(pl.DataFrame({"t": texts}, schema={"t": pl.String}))
+    safe = neutralised(pl.DataFrame({"t": texts}, schema={"t": pl.String}))
     assert not any(text[:1] in "=+-@\t\r" and text for text in safe["t"])
 
 
 def test_lists_become_text() -> None:
     frame = pl.DataFrame({"flags": [["=a", "b"], []]})
-    assert downloads.neutralised(frame)["flags"].to_list() == ["'=a|b", ""]
+    assert neutralised(frame)["flags"].to_list() == ["'=a|b", ""]
 
 
 def test_csv_carries_filters_snapshot_and_units() -> None:
