@@ -17,8 +17,8 @@ from etl.publish import reading, snapshots
 from etl.refresh import Asked, refresh
 from tests.conftest import run_etl
 from tests.etl.dicom_made import projection, save
-from warehouse.connect import current_snapshot
 from warehouse.access import SYSTEM
+from warehouse.connect import current_snapshot
 from warehouse.queries import run
 from warehouse.review_tables import writing
 from warehouse.reviews import case_key
