@@ -151,7 +151,7 @@ def _windows(usable: pl.DataFrame, months: list[date], window_months: int) -> pl
     """
     day = pl.col("performed_on")
     ordered = usable.sort("case_group", "_log").with_columns(
-        (day.dt.year().cast(pl.Int32) * 12 + day.dt.month()).alias("_month")
+        (day.dt.year().cast(pl.Int32) * 12 + day.dt.month()).cast(pl.UInt16).alias("_month")
     )
     numbers, logs = ordered["_month"].to_numpy(), ordered["_log"].to_numpy()
     sizes = ordered["case_group"].rle().struct.unnest()
@@ -162,9 +162,9 @@ def _windows(usable: pl.DataFrame, months: list[date], window_months: int) -> pl
         if size < MIN_CASES:
             continue
         for month in months:
-            last = month.year * 12 + month.month
-            number = numbers[start:end]
-            inside = logs[start:end][(number >= last - window_months) & (number < last)]
+            # Below zero, an unsigned number is large: one comparison sees both ends of the window.
+            since = numbers[start:end] - np.uint16(month.year * 12 + month.month - window_months)
+            inside = logs[start:end][since < window_months]
             if inside.size >= MIN_CASES:
                 rows.append((group, month, inside.size, *_in_order(inside)))
     schema = {"case_group": usable.schema["case_group"]} | {

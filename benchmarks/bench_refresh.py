@@ -13,6 +13,8 @@ from benchmarks.measure import WORK, Cost, median, run, table, write_section
 ROWS = int(os.environ.get("KERMA_BENCH_ROWS", "1000000"))
 RUNS = int(os.environ.get("KERMA_BENCH_RUNS", "5"))
 DELTA, CORRECTED = 50_000, 5_000
+#: Rows that are made at a time.
+PART = 1_000_000
 TITLE = f"Refresh, {ROWS:,} rows of 25 columns"
 
 PROGRAM = "import benchmarks.bench_refresh as b, sys; getattr(b, sys.argv[1])(*sys.argv[2:])"
@@ -34,9 +36,10 @@ TYPES = {
 }  # fmt: skip
 
 
-def rows(first: int, count: int, seed: int) -> pl.DataFrame:
-    """Return made-up procedures with accession numbers from ``first``."""
+def rows(first: int, count: int, seed: int, patients: int | None = None) -> pl.DataFrame:
+    """Return made-up procedures with accession numbers from ``first``, three a patient."""
     rng = np.random.default_rng(seed)
+    patients = patients or max(count // 3, 1)
     pick = rng.integers(0, len(NAMES), count)
     seconds = rng.integers(0, 4 * 365 * 86_400, count)
     start = np.datetime64("2022-01-03T07:00", "ms") + seconds * 1000
@@ -48,7 +51,7 @@ def rows(first: int, count: int, seed: int) -> pl.DataFrame:
             "modality": modality,
             "procedure_start_at": start,
             "procedure_name": np.array([name for name, _ in NAMES])[pick],
-            "patient_id": [f"P{n:07d}" for n in rng.integers(0, max(count // 3, 1), count)],
+            "patient_id": [f"P{n:07d}" for n in rng.integers(0, patients, count)],
             "age_years": rng.integers(18, 95, count).astype(float),
             "sex": np.array(["F", "M"])[rng.integers(0, 2, count)],
             "weight_kg": rng.normal(78, 14, count).clip(40, 160).round(1),
@@ -85,13 +88,16 @@ def make(target: str) -> None:
     """Write the log and the night's delta: new rows and corrections of old ones."""
     folder = Path(target)
     folder.mkdir(parents=True, exist_ok=True)
-    log = rows(1, ROWS, seed=1)
-    log.write_csv(folder / "log.csv", datetime_format="%Y-%m-%d %H:%M:%S")
-    corrected = log.sample(CORRECTED, seed=2).with_columns(room=pl.lit("Room 99"))
+    form = {"datetime_format": "%Y-%m-%d %H:%M:%S"}
+    corrected = []
+    with (folder / "log.csv").open("wb") as file:
+        for part, first in enumerate(range(1, ROWS + 1, PART)):
+            log = rows(first, min(PART, ROWS + 1 - first), seed=10 + part, patients=ROWS // 3)
+            log.write_csv(file, include_header=part == 0, **form)
+            corrected.append(log.sample(CORRECTED * log.height // ROWS, seed=2))
     fresh = rows(ROWS + 1, DELTA - CORRECTED, seed=3)
-    pl.concat([corrected, fresh]).write_csv(
-        folder / "delta.csv", datetime_format="%Y-%m-%d %H:%M:%S"
-    )
+    changed = pl.concat(corrected).with_columns(room=pl.lit("Room 99"))
+    pl.concat([changed, fresh]).write_csv(folder / "delta.csv", **form)
 
 
 def read_csv(source: str, target: str) -> None:

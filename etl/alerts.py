@@ -19,7 +19,7 @@ from analytics.field_area import area_bounds
 from analytics.own_distribution import distribution_of
 from analytics.rules import Rule, active_rules, rule_periods
 from warehouse.access import SYSTEM
-from warehouse.connect import current_snapshot
+from warehouse.connect import current_snapshot, open_within
 from warehouse.procedures import lineage
 from warehouse.queries import run
 from warehouse.reference import reference_levels, trigger_levels
@@ -64,6 +64,7 @@ def find(settings: Settings, snapshot: Path | None = None) -> AlertResult:
     waiting = unjudged(settings, runs, mark)
     if not waiting:
         return AlertResult(seconds=time.perf_counter() - clock)
+    open_within(snapshot, "400MB")
     ask = partial(run, snapshot=snapshot, scope=SYSTEM, runs=sorted(waiting))
     months = ask("alerts_groups")
     cases, history = candidates(ask, months, rules)
@@ -95,26 +96,25 @@ def candidates(ask: Ask, months: pl.DataFrame, rules: list[Rule]) -> tuple[pl.Da
     )
     least = least_limits(groups, rules, references(rules), history)
     bounds = area_bounds(machines) if any(r.kind == "unit_ratio" for r in rules) else None
-    return ask("alerts_cases", **_limits(least, bounds, rules)), history
+    sums = {(r.quantity, r.threshold) for r in rules if r.kind == "patient_sum"}
+    patients = [ask("alerts_patients", quantity=q, least_sum=least) for q, least in sorted(sums)]
+    listed = [key for found in patients for key in found["patient_key"].to_list()]
+    return ask("alerts_cases", **_limits(least, bounds), patients=listed), history
 
 
-def _limits(
-    least: pl.DataFrame, bounds: pl.DataFrame | None, rules: list[Rule]
-) -> dict[str, list[Any] | float | None]:
+def _limits(least: pl.DataFrame, bounds: pl.DataFrame | None) -> dict[str, list[Any]]:
     """Return limits as the parameters of ``alerts_cases``."""
     wide = least.pivot("quantity", index="case_group", values="limit")
-    areas = {"site": "sites", "machine": "machines", "least_area": "least_area"} | {
+    given = {"case_groups": wide["case_group"].to_list()}
+    for name in QUANTITIES:
+        column = wide[name].to_list() if name in wide.columns else [None] * wide.height
+        given[f"least_{name}"] = column
+    names = {"sites": "site", "machines": "machine", "least_area": "least_area"} | {
         "most_area": "most_area"
     }
-    given: dict[str, list[Any] | float | None] = {"case_groups": wide["case_group"].to_list()}
-    for quantity in QUANTITIES:
-        column = wide[quantity].to_list() if quantity in wide.columns else [None] * wide.height
-        sums = [r.threshold for r in rules if r.kind == "patient_sum" and r.quantity == quantity]
-        given[f"least_{quantity}"] = column
-        given[f"sum_{quantity}"] = min((t for t in sums if t is not None), default=None)
-    for column, name in areas.items():
-        given[name] = [] if bounds is None else bounds[column].to_list()
-    return given
+    return given | {
+        name: [] if bounds is None else bounds[column].to_list() for name, column in names.items()
+    }
 
 
 def judged_by(ask: Ask, known: pl.DataFrame, rules: list[Rule]) -> list[Judged]:

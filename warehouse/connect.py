@@ -43,3 +43,11 @@ def cursor(snapshot: Path) -> duckdb.DuckDBPyConnection:
                 _open.popitem(last=False)
         _open.move_to_end(snapshot)
         return _open[snapshot].cursor()
+
+
+def open_within(snapshot: Path, memory_limit: str) -> None:
+    """Open a snapshot for this process's questions within less memory than a server has."""
+    with _lock:
+        if snapshot not in _open:
+            config = READ_ONLY | {"memory_limit": memory_limit}
+            _open[snapshot] = duckdb.connect(snapshot, read_only=True, config=config)

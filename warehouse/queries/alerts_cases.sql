@@ -1,8 +1,7 @@
 -- The cases that an outlier rule may find: no other can exceed a limit. Grain: procedure.
 -- Parameters: scope; runs (their cases are judged); case_groups with least_… (the lowest limit of each
 -- dose index in each group, null where there is none); sites and machines with least_area and
--- most_area (cm2, outside which a unit is suspect); sum_… (the lowest limit of a patient's sum).
--- Of patients whose doses reach such a sum all cases are here, judged or not.
+-- most_area (cm2, outside which a unit is suspect); patients, of whom all cases are here.
 -- Roles: system.
 with
 -- include: counted_cases
@@ -28,24 +27,12 @@ machine as (
         unnest($most_area::double[]) as most_area
 ),
 
-suspect as (
-    select patient_key
-    from counted
-    where patient_key in (select patient_key from counted where judged)
-    group by patient_key
-    having sum(air_kerma_mgy) >= $sum_air_kerma_mgy::double
-        or sum(kap_gycm2) >= $sum_kap_gycm2::double
-        or sum(fluoro_time_s) >= $sum_fluoro_time_s::double
-        or sum(ctdi_vol_mgy) >= $sum_ctdi_vol_mgy::double
-        or sum(dlp_mgycm) >= $sum_dlp_mgycm::double
-        or sum(ssde_mgy) >= $sum_ssde_mgy::double
-        or sum(peak_skin_dose_mgy) >= $sum_peak_skin_dose_mgy::double
-),
-
 found as (
     select c.procedure_id
     from counted c
-    join limits l using (case_group)
+    left join limits l using (case_group)
+    left join machine m
+        on m.site = c.site and m.machine = coalesce(c.device, c.room, 'machine not stated')
     where c.judged
         and (
             c.air_kerma_mgy >= l.air_kerma_mgy
@@ -55,25 +42,18 @@ found as (
             or c.dlp_mgycm >= l.dlp_mgycm
             or c.ssde_mgy >= l.ssde_mgy
             or c.peak_skin_dose_mgy >= l.peak_skin_dose_mgy
+            or (
+                c.kap_gycm2 > 0
+                and c.air_kerma_mgy > 0
+                and not coalesce(
+                    1000 * c.kap_gycm2 / c.air_kerma_mgy between m.least_area and m.most_area, true
+                )
+            )
         )
-    union
-    select c.procedure_id
-    from counted c
-    join machine m on m.site = c.site and m.machine = coalesce(c.device, c.room, 'machine not stated')
-    where c.judged
-        and c.kap_gycm2 > 0
-        and c.air_kerma_mgy > 0
-        and (
-            1000 * c.kap_gycm2 / c.air_kerma_mgy <= m.least_area
-            or 1000 * c.kap_gycm2 / c.air_kerma_mgy >= m.most_area
-        )
-    union
-    select c.procedure_id
-    from counted c
-    where c.patient_key in (select patient_key from suspect)
 )
 
 select * exclude (case_group, child)
 from counted
 where procedure_id in (select procedure_id from found)
+    or patient_key in (select unnest($patients::ubigint[]))
 order by procedure_id
