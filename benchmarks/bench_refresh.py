@@ -88,16 +88,16 @@ def make(target: str) -> None:
     """Write the log and the night's delta: new rows and corrections of old ones."""
     folder = Path(target)
     folder.mkdir(parents=True, exist_ok=True)
-    form = {"datetime_format": "%Y-%m-%d %H:%M:%S"}
+    form = "%Y-%m-%d %H:%M:%S"
     corrected = []
     with (folder / "log.csv").open("wb") as file:
         for part, first in enumerate(range(1, ROWS + 1, PART)):
             log = rows(first, min(PART, ROWS + 1 - first), seed=10 + part, patients=ROWS // 3)
-            log.write_csv(file, include_header=part == 0, **form)
+            log.write_csv(file, include_header=part == 0, datetime_format=form)
             corrected.append(log.sample(CORRECTED * log.height // ROWS, seed=2))
     fresh = rows(ROWS + 1, DELTA - CORRECTED, seed=3)
     changed = pl.concat(corrected).with_columns(room=pl.lit("Room 99"))
-    pl.concat([changed, fresh]).write_csv(folder / "delta.csv", **form)
+    pl.concat([changed, fresh]).write_csv(folder / "delta.csv", datetime_format=form)
 
 
 def read_csv(source: str, target: str) -> None:
