@@ -85,9 +85,26 @@ def test_ours_stands_beside_and_never_in_the_pool() -> None:
     assert "Ours, 1 month, CT: " in said and "routine care; pain at least 50 % below" in said
     at = question(at, "Radiation")
     assert "the dose quantity is not stated" in texts(at)
-    beside = view(at, "ours").table[0].value
-    assert {"Published", "Ours", "What differs", "Source"} <= set(beside.columns)
+    at = view(at, "ours")
+    beside = at.table[0].value
+    assert {"Published", "Ours", "Our definition", "Source"} <= set(beside.columns)
     assert "73 of 134 (54.5" in "".join(beside["Published"])
+    assert "(?view=Printed+and+computed&paper=S3+Kajdi" in beside["Check"][0]
+    assert "Kajdi, Wald: bilateral lumbar spondylolysis" in texts(at)
+
+
+@pytest.mark.usefixtures("site")
+def test_dose_stands_beside_the_same_index_procedure_and_size() -> None:
+    at = view(opened(PAGE), "ours")
+    table = at.table[1].value
+    sij = table[table["Procedure"].str.contains("SIJ_INJ")]
+    assert list(sij["Published (Gy·cm²)"])[:2] == ["1.21", "1.671"]
+    assert [name.split(", ")[1] for name in sij["Procedure"]][:2] == ["BMI 18.5–25", "BMI 25–30"]
+    assert len(set(sij["Ours (Gy·cm²)"])) == len(sij), "each band beside our own of that band"
+    assert "n = all BMI groups" in sij["Published population and definition"].iloc[0]
+    assert "CTDIvol is left out" in texts(at)
+    marks = [layer["mark"]["type"] for layer in charts(at)[0]["layer"]]
+    assert marks == ["rule", "point", "point"]
 
 
 @pytest.mark.usefixtures("site")
