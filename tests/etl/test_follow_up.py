@@ -17,7 +17,8 @@ from tests.etl.staged import at as source_time
 from tests.etl.staged import load, log, row, source, warehouse
 from tests.etl.staging_help import stage_bytes
 from tests.etl.test_refresh import ask, data, drop, etl
-from tests.people import physician
+from tests.people import manager, physician, rso
+from warehouse.access import RefusedError
 from warehouse.entries import Case, Entry, EntryError, enter, entries_of
 from warehouse.settings import settings
 
@@ -386,11 +387,13 @@ def test_an_entry_needs_a_person_a_value_and_a_case(data: Path) -> None:
 
     case = Case("north", "A1", date(2026, 3, 2))
     for given_case, entries, person in (
-        (case, [Entry("ODI", "2", "3mo")], " "),
+        (case, [Entry("ODI", "2", "3mo")], physician(" ")),
+        (case, [Entry("ODI", "2", "3mo")], manager("M")),
+        (case, [Entry("ODI", "2", "3mo")], rso("R", sites=("south",))),
         (case, [], physician("Dr Kay")),
         (Case("north", "", date(2026, 3, 2)), [Entry("ODI", "2", "3mo")], physician("Dr Kay")),
     ):
-        with pytest.raises(EntryError):
+        with pytest.raises((EntryError, RefusedError)):
             enter(settings(), given_case, entries, person)
 
 
