@@ -1,5 +1,6 @@
 """One refresh: find what is new, stage it, merge it into a copy, publish the copy."""
 
+import errno
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -77,7 +78,7 @@ def refresh(settings: Settings, asked: Asked, tell: Tell) -> RunResult:
             run.result.fail(str(error))
             raise
         except Exception as error:
-            run.result.fail(f"{type(error).__name__}: {error}")
+            run.result.fail(_told(error))
             run.result.snapshot = run.base.name if run.base else None
             run.log.error(error)
         finally:
@@ -85,6 +86,15 @@ def refresh(settings: Settings, asked: Asked, tell: Tell) -> RunResult:
             run.log.end()
             run.notify()
     return run.result
+
+
+def _told(error: Exception) -> str:
+    """Say what stopped the work; a full disk by its name, since a person can act on it."""
+    text = f"{type(error).__name__}: {error}"
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or "No space left on device" in text:
+        return f"the disk is full: free space, the next run does the work ({text})"
+    return text
 
 
 class _Run:
@@ -375,5 +385,5 @@ class _Run:
 
     def _failed(self, name: str, sha256: str, doing: str, error: Exception) -> None:
         self.log.error(error)
-        message = f"internal error while {doing}: {type(error).__name__}: {error}"
+        message = f"internal error while {doing}: {_told(error)}"
         self.log.file(FileResult(name, sha256, "failed", message=message))
