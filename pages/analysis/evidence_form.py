@@ -261,12 +261,10 @@ def _add_all(folder: Path, rows: list[Result]) -> None:
 
 
 def _short(rows: list[Result]) -> pl.DataFrame:
+    """Return rows as a table, without the columns that none of them fills."""
     frame = pl.DataFrame([row.model_dump() for row in rows], infer_schema_length=None)
-    kept = [
-        name for name in frame.columns
-        if frame[name].null_count() < frame.height and not (frame[name] == "").all()
-    ]  # fmt: skip
-    return frame.select(kept)
+    filled = frame.select(pl.all().cast(pl.String).replace("", None).is_not_null().any())
+    return frame.select(name for name in frame.columns if filled[name].item())
 
 
 def _added(folder: Path, known: evidence.Evidence) -> None:

@@ -11,7 +11,7 @@ from analytics.evidence_own import Own
 from analytics.evidence_rows import Measure, Row, has_two
 from pages.analysis import evidence_dose
 from pages.analysis.evidence_papers import row_address
-from pages.shared import charts, data, downloads
+from pages.shared import charts, data, downloads, page
 from pages.shared import format as fmt
 from pages.shared.page import View
 from warehouse.evidence_models import Result
@@ -163,7 +163,7 @@ def _ours_words(figure: Own, share: bool) -> str:
 def draw_beside(rows: Sequence[Result], view: View) -> None:
     """Draw the table of outcomes and the table of dose."""
     if not view.n:
-        st.info("The filters leave no procedure of ours: nothing stands beside the literature.")
+        page.nothing(view.filters)
         return
     table = beside(rows, view)
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.analytics.test_evidence import expected, needs_oracle, rows_of
+from tests.analytics.test_evidence import ORACLE, expected, needs_oracle, rows_of
 from tests.conftest import use_data
 from tests.pages.app import charts, opened, texts
 from warehouse import evidence
@@ -127,10 +127,27 @@ def test_a_study_is_added_through_the_form_and_pooled(site: Path) -> None:
         next(w for w in at.number_input if w.label == label).set_value(value)
     next(b for b in at.button if b.label == "Check and add").click().run()
     assert "Added A 2020: Risk ratio 0.5" in texts(at)
+    assert list(at.dataframe[0].value["events_1"]) == [3], "the list of what was added"
     row = evidence.load(site / "evidence").own[0]
     assert (row.events_1, row.n_2, row.entered_by != "") == (3, 50, True)
     at = question(view(at, "pool"), "New")
     assert "1 study, 100 patients: risk ratio 0.5" in at.code[0].value
+
+
+@needs_oracle
+def test_a_file_is_shown_before_it_is_added_and_pooled(site: Path) -> None:
+    at = view(opened(PAGE), "add")
+    at.text_input(key="upload-question").set_value("TB: BCG v none")
+    at.file_uploader(key="upload-file").upload("bcg.csv", (ORACLE / "bcg.csv").read_bytes())
+    at.run()
+    preview = at.dataframe[0].value
+    assert len(preview) == 13 and preview["events_1"].iloc[0] == 4 and "mean_1" not in preview
+    next(b for b in at.button if b.label == "Add 13 rows").click().run()
+    assert "Added 13 rows to: TB: BCG v none." in texts(at)
+    at = question(view(at, "pool"), "TB: BCG v none")
+    assert "13 studies, 357347 patients: risk ratio 0.489" in at.code[0].value
+    # R: rma(yi, vi, mods = ~ ablat, test = "adhoc"): slope -0.0291
+    assert "Effect per unit of absolute latitude: −0.0291" in texts(at)
 
 
 def test_a_wrong_study_is_refused_in_words_and_nothing_written(site: Path) -> None:
