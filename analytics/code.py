@@ -1,12 +1,13 @@
 """R and Python programs that repeat a comparison from its downloaded values, without Kerma."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from analytics.comparison import Comparison
+from analytics.comparison import Comparison, Equivalence
 from analytics.programs_python import (
     PYTHON_CATEGORIES,
     PYTHON_GROUPS,
+    PYTHON_MARGIN,
     PYTHON_RATES,
     PYTHON_TESTS,
     PYTHON_VISITS,
@@ -15,8 +16,8 @@ from analytics.programs_r import (
     R_CATEGORIES,
     R_GROUPS,
     R_MARGIN,
-    R_NEEDS_TWO,
     R_RATES,
+    R_SHARES,
     R_TESTS,
     R_TWO,
     R_VISITS,
@@ -24,6 +25,7 @@ from analytics.programs_r import (
 from analytics.results import NotComputable
 
 FILE = "values.csv"
+AGAINST = "# against the margin {words} set in advance: the larger p of the one-sided tests\n"
 
 
 def r_code(comparison: Comparison) -> str | None:
@@ -32,16 +34,23 @@ def r_code(comparison: Comparison) -> str | None:
     if found is None:
         return None
     setup, test = found
-    if comparison.method in R_NEEDS_TWO and comparison.kind != "nominal":
-        setup += R_TWO
-    return setup + test + _r_margin(comparison)
+    two = sum(group.n > 0 for group in comparison.groups) == 2
+    if comparison.method == "χ²" and comparison.kind == "binary" and two:
+        setup += (R_TWO + R_SHARES).format(level=_level(comparison))
+    ends = _against_margin(comparison, R_MARGIN)
+    show = 'cat("margin p", format(max({ends}), digits = 12), "\\n")\n'
+    return setup + test + (ends[0] + show.format(ends=", ".join(ends[1])) if ends else "")
 
 
 def python_code(comparison: Comparison) -> str | None:
     """Return a Python program that repeats the comparison; None where there is no test."""
     setups = (PYTHON_GROUPS, PYTHON_VISITS, PYTHON_CATEGORIES, PYTHON_RATES)
     found = _parts(comparison, setups, PYTHON_TESTS)
-    return None if found is None else "".join(found)
+    if found is None:
+        return None
+    ends = _against_margin(comparison, PYTHON_MARGIN)
+    show = 'print("margin p", max([{ends}]))\n'
+    return "".join(found) + (ends[0] + show.format(ends=", ".join(ends[1])) if ends else "")
 
 
 def _parts(
@@ -79,11 +88,16 @@ def _level(comparison: Comparison) -> float:
     return 0.95
 
 
-def _r_margin(comparison: Comparison) -> str:
-    """Return the lines that test against the margin, where both ends were stated."""
+def _against_margin(
+    comparison: Comparison, tests: Mapping[str, tuple[str, str]]
+) -> tuple[str, list[str]] | None:
+    """Return what stands before the test against the margin, and its p against each end."""
     margin = comparison.equivalence
-    if margin is None or isinstance(margin, NotComputable) or margin.method not in R_MARGIN:
-        return ""
-    if margin.margin_low is None or margin.margin_high is None:
-        return ""
-    return R_MARGIN[margin.method].format(low=margin.margin_low, high=margin.margin_high)
+    if not isinstance(margin, Equivalence) or margin.method not in tests:
+        return None
+    before, test = tests[margin.method]
+    ends = {"greater": margin.margin_low, "less": margin.margin_high}
+    stated = {way: bound for way, bound in ends.items() if bound is not None}
+    words = " to ".join(f"{bound:g}" for bound in stated.values())
+    lines = [test.format(bound=repr(float(bound)), way=way) for way, bound in stated.items()]
+    return AGAINST.format(words=words) + before.format(), lines

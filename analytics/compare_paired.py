@@ -12,7 +12,7 @@ from analytics.frequency import Counts, tally
 from analytics.guards import UndefinedError, not_computable, require
 from analytics.multiplicity import adjust
 from analytics.results import NotComputable, Pair, TestResult
-from analytics.runners import Margin
+from analytics.runners import Margin, one_sided_alpha
 from analytics.shift import pseudomedian
 from analytics.summaries import summaries
 from analytics.wording import CHANGED
@@ -202,7 +202,8 @@ def _change(
     companion = paired.paired_t(change)
     against = None
     if margin is not None:
-        against = equivalence.tost_paired(change, *margin, unit=blank.unit)
+        alpha = one_sided_alpha(margin)
+        against = equivalence.tost_paired(change, *margin, alpha=alpha, unit=blank.unit)
     return replace(
         blank,
         method=test.method if isinstance(test, TestResult) else "Wilcoxon signed rank",

@@ -88,10 +88,18 @@ print("shift", np.median(np.subtract.outer(a, b)))
 """,
     "Mann–Whitney, exact": """\
 a, b = groups
-# SciPy's method="exact" ignores ties; random permutations come close to the exact p
-draws = stats.PermutationMethod(n_resamples=99_999, rng=1)
-print("p", stats.mannwhitneyu(a, b, method=draws).pvalue)
+# exact with ties (SciPy's method="exact" ignores them): the ways in which each sum of doubled
+# mid-ranks comes about
+ranks = (2 * stats.rankdata(np.concatenate([a, b]))).astype(int)
+ways = np.zeros((len(a) + 1, ranks.sum() + 1))
+ways[0, 0] = 1
+for rank in ranks:
+    ways[1:, rank:] += ways[:-1, :-rank].copy()
+chance = ways[-1] / math.comb(len(ranks), len(a))
+at = ranks[: len(a)].sum()
+print("p", min(1, 2 * min(chance[: at + 1].sum(), chance[at:].sum())))
 print("shift", np.median(np.subtract.outer(a, b)))
+print("Cliff's delta", np.sign(np.subtract.outer(a, b)).mean())
 """,
     "Brunner–Munzel": """\
 a, b = groups
@@ -131,9 +139,19 @@ print("p", stats.fisher_exact(table, method=draws).pvalue)
     "Wilcoxon signed rank, exact": """\
 change = complete[:, 1] - complete[:, 0]
 change = change[change != 0]
-# SciPy's method="exact" ignores ties; random signs come close to the exact p
-draws = stats.PermutationMethod(n_resamples=9_999, rng=1)
-print("p", stats.wilcoxon(change, method=draws).pvalue)
+# exact with ties (SciPy's method="exact" ignores them): each doubled mid-rank is positive or
+# negative by a fair coin
+ranks = (2 * stats.rankdata(np.abs(change))).astype(int)
+chance = np.zeros(ranks.sum() + 1)
+chance[0] = 1
+for rank in ranks:
+    moved = chance[:-rank].copy() / 2
+    chance /= 2
+    chance[rank:] += moved
+at = ranks[change > 0].sum()
+print("p", min(1, 2 * min(chance[: at + 1].sum(), chance[at:].sum())))
+walsh = np.add.outer(change, change)[np.triu_indices(len(change))] / 2
+print("typical change", np.median(walsh))
 """,
     "Wilcoxon signed rank": """\
 change = complete[:, 1] - complete[:, 0]
@@ -201,4 +219,45 @@ f = b @ np.linalg.solve(v, b) / k
 print("effects", fit.fe_params)
 print("p", stats.f.sf(f, k, len(number) - len(groups)))
 """,
+}
+#: What must stand before a test against a margin, and its p against one end: ``way`` is "greater"
+#: for the lower end, "less" for the upper one, ``bound`` the end.
+PYTHON_MARGIN = {
+    "TOST, Welch t on logarithms": (
+        "a, b = groups\n",
+        "stats.ttest_ind(np.log(a) - np.log({bound}), np.log(b), equal_var=False,"
+        ' alternative="{way}").pvalue',
+    ),
+    "TOST, Welch t": (
+        "a, b = groups\n",
+        'stats.ttest_ind(a - {bound}, b, equal_var=False, alternative="{way}").pvalue',
+    ),
+    "TOST, paired t": (
+        "change = complete[:, 1] - complete[:, 0]\n",
+        'stats.ttest_1samp(change, {bound}, alternative="{way}").pvalue',
+    ),
+    "TOST, Miettinen–Nurminen": (
+        """\
+from scipy.optimize import minimize_scalar
+
+a, b = groups
+
+
+def score_p(m, way):
+    # the score at a difference m, with the shares that are likeliest there
+    x, n = [int(a.sum()), int(b.sum())], [len(a), len(b)]
+
+    def unlikely(s):
+        return -stats.binom.logpmf(x[0], n[0], s + m) - stats.binom.logpmf(x[1], n[1], s)
+
+    ends = max(0, -m), min(1, 1 - m)
+    s = minimize_scalar(unlikely, bounds=ends, method="bounded", options={{"xatol": 1e-13}}).x
+    v = ((s + m) * (1 - s - m) / n[0] + s * (1 - s) / n[1]) * sum(n) / (sum(n) - 1)
+    z = (x[0] / n[0] - x[1] / n[1] - m) / v**0.5
+    return stats.norm.cdf(z) if way == "less" else stats.norm.sf(z)
+
+
+""",
+        'score_p({bound}, "{way}")',
+    ),
 }

@@ -194,6 +194,11 @@ RUNNERS: dict[str, Callable[[Data], Run]] = {
 }
 
 
+def one_sided_alpha(margin: Margin) -> float:
+    """Return 5 % for equivalence (90 % interval), 2.5 % for one end alone (95 % interval)."""
+    return 0.05 if None not in margin else 0.025
+
+
 def against_margin(
     kind: Kind, data: Data, margin: Margin | None
 ) -> Equivalence | NotComputable | None:
@@ -202,7 +207,7 @@ def against_margin(
         return None
     if len(data.groups) != 2:
         return not_computable("a margin is tested between two groups only")
-    alpha = 0.05 if None not in margin else 0.025
+    alpha = one_sided_alpha(margin)
     if kind in ("dose", "duration"):
         return equivalence.tost_ratio(*data.two, *margin, alpha=alpha)
     if kind in ("continuous", "score"):
