@@ -1,4 +1,4 @@
-"""The dashboard's router: page configuration, filter bar, navigation; no logic of its own."""
+"""The dashboard's router: page configuration, gate, filter bar, navigation; no logic of its own."""
 
 import gc
 
@@ -20,19 +20,24 @@ def freeze_imports() -> int:
 
 
 def main() -> None:
-    """Draw the filter bar above the chosen page, or say what to do without data."""
+    """Let nobody past the gate without a role; draw the filter bar above the chosen page."""
     freeze_imports()
-    listed = navigation.pages(auth.person().roles, gate.refused)
-    chosen = st.navigation(listed, position="top")
-    if data.snapshot() is None:
+    if not gate.passed():
+        navigation.closed()
+        return
+    chosen, of_data = navigation.choose(auth.person().roles, gate.refused)
+    if not of_data:
+        gate.reader()
+        chosen.run()
+    elif data.snapshot() is None:
         page.no_warehouse()
-        return
-    if data.schema_differs():
+    elif data.schema_differs():
         page.other_schema()
-        return
-    known = data.query("freshness").row(0, named=True)
-    filters.bar(data.query("filter_values"), known["data_from"], known["data_to"])
-    chosen.run()
+    else:
+        known = data.query("freshness").row(0, named=True)
+        values = data.query("filter_values")
+        filters.bar(values, known["data_from"], known["data_to"], beside=gate.reader)
+        chosen.run()
 
 
 main()

@@ -25,8 +25,9 @@ from streamlit.runtime.pages_manager import PagesManager
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # Streamlit adds this script's folder only
 
+from pages.shared.gate import is_loopback, local_words  # noqa: E402
 from warehouse.connect import current_snapshot  # noqa: E402
-from warehouse.settings import shown  # noqa: E402
+from warehouse.settings import settings, shown  # noqa: E402
 
 log = logging.getLogger("kerma.serve")
 
@@ -92,8 +93,28 @@ def on_script_error(error: Exception) -> bool:
     return True
 
 
+def secrets() -> dict[str, Any]:
+    """Return what Streamlit needs for the sign-in; refuse to serve others without one."""
+    try:
+        chosen = settings()
+        if chosen.sign_in is not None:
+            return {"auth": chosen.sign_in.secrets()}
+    except ValueError as error:  # of pydantic too; its text names setting, value and remedy
+        raise SystemExit(f"kerma.toml or a KERMA_… variable: {error}") from None
+    address = st.get_option("server.address")
+    if not chosen.allow_open and not is_loopback(address):
+        raise SystemExit(
+            f"Kerma does not start on {address or 'every address'}: no sign-in provider is set. "
+            "Set [sign_in] in kerma.toml, or start it on 127.0.0.1, or set KERMA_ALLOW_OPEN=true "
+            "where everybody who reaches it may see and change everything."
+        )
+    print(f"Kerma: {local_words()}.", file=sys.stderr)
+    return {}
+
+
 app = st.App(
     ROOT / "app.py",
+    secrets=secrets(),
     lifespan=lifespan,
     routes=[Route("/healthz", health)],
     middleware=[Middleware(SecurityHeaders)],

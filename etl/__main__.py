@@ -180,6 +180,31 @@ def alerts(as_json: Json = False) -> None:
         show.say(", ".join(f"{value} {name}" for name, value in found.items()))
 
 
+@app.command("verify-log")
+def verify_log(as_json: Json = False) -> None:
+    """Say whether the access log is whole: nothing cut, changed or put in another order.
+
+    Exit code: 0 whole, 1 not whole.
+    """
+    from etl.journal import anchors
+    from warehouse.access_log import entries, verify
+
+    chosen = _settings()
+    try:
+        kept = anchors(chosen.data_dir)
+    except (ValueError, OSError) as error:
+        raise _stop(f"a log of the refresh cannot be read: {error}", ledger.USAGE) from None
+    wrong, n = verify(chosen, kept), len(entries(chosen))
+    if as_json:
+        print(json.dumps({"entries": n, "anchors": len(kept), "whole": not wrong, "wrong": wrong}))
+    else:
+        for words in wrong:
+            print(words)
+        show.say(f"{n} entries, {len(kept)} heads kept by refreshes: "
+                 f"{'NOT WHOLE' if wrong else 'whole'}")  # fmt: skip
+    raise typer.Exit(1 if wrong else 0)
+
+
 @app.command()
 def demo(
     rows: Annotated[int, typer.Option(min=1, help="procedures")] = 12_000,

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from etl.ledger import FileResult, RunResult
+from warehouse.access_log import folder_of, head
+from warehouse.settings import Settings
 
+#: Step of the journal that says how far the access log had come.
+ACCESS_LOG = "access_log"
 #: Called at each step with its name and facts.
 Tell = Callable[..., None]
 
@@ -16,8 +20,9 @@ Tell = Callable[..., None]
 class Journal:
     """Tell each step; a log that cannot be written is said once and stops nothing."""
 
-    def __init__(self, data_dir: Path, result: RunResult, tell: Tell) -> None:
-        self.data_dir = data_dir
+    def __init__(self, settings: Settings, result: RunResult, tell: Tell) -> None:
+        self.settings = settings
+        self.data_dir = settings.data_dir
         self.result = result
         self.tell = tell
         self.broken = False
@@ -44,6 +49,7 @@ class Journal:
             "exit_code": self.result.exit_code,
             "ended_at": _now(),
         }
+        self._anchor()
         self("end", **told)
         if not self.result.dry_run:
             path = self.data_dir / "state" / "last_run.json"
@@ -51,6 +57,12 @@ class Journal:
             self._try(
                 path.parent, lambda: (fresh.write_text(_json(told), "utf-8"), fresh.replace(path))
             )
+
+    def _anchor(self) -> None:
+        """Keep how far the access log has come, apart from it: a cut at its end then shows."""
+        found = head(folder_of(self.settings))
+        if found is not None:
+            self._write({"step": ACCESS_LOG, "n": found.n, "hash": found.hash})
 
     def _write(self, entry: dict[str, Any]) -> None:
         folder = self.data_dir / "logs"
@@ -79,3 +91,22 @@ def _now() -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value, default=str, ensure_ascii=False)
+
+
+def anchors(data_dir: Path) -> dict[int, str]:
+    """Return how far the access log had come at the end of each run: number → hash.
+
+    Raises
+    ------
+    ValueError
+        Where a line that should say it cannot be read.
+    """
+    found: dict[int, str] = {}
+    for path in sorted((data_dir / "logs").glob("refresh-*.jsonl")):
+        for line in path.read_text("utf-8", "replace").splitlines():
+            if f'"{ACCESS_LOG}"' not in line:
+                continue
+            entry = json.loads(line)
+            if entry.get("step") == ACCESS_LOG:
+                found[int(entry["n"])] = str(entry["hash"])
+    return found

@@ -3,7 +3,8 @@
 import polars as pl
 import sqlalchemy as sa
 
-from warehouse.access import Person, require
+from warehouse.access import Person
+from warehouse.access_log import deed
 from warehouse.procedures import procedure_names
 from warehouse.review_tables import confirmed_name, now, reading, writing
 from warehouse.reviews import frame
@@ -24,7 +25,6 @@ def confirm(settings: Settings, name: str, procedure_code: str, person: Person) 
     RefusedError
         Where the person's role or sites do not allow it: a name holds at every site.
     """
-    require(person, "procedure name")
     if not name.strip():
         raise ConfirmedNameError("there is no name to confirm")
     if procedure_code not in procedure_names():
@@ -35,7 +35,10 @@ def confirm(settings: Settings, name: str, procedure_code: str, person: Person) 
         "name": name, "procedure_code": procedure_code, "person": person.name.strip(),
         "confirmed_at": now(),
     }  # fmt: skip
-    with writing(settings) as con:
+    with (
+        deed(settings, person, "procedure name", f"{name} is {procedure_code}"),
+        writing(settings) as con,
+    ):
         con.execute(confirmed_name.insert().values(row))
 
 

@@ -8,10 +8,8 @@ and never drawn; the good rows of the same file are.
 import csv
 import io
 import os
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,23 +18,12 @@ from typing import Any, TypeVar
 import polars as pl
 from pydantic import ValidationError
 
+from warehouse.access import Person
+from warehouse.access_log import deed
 from warehouse.evidence_models import Bias, EvidenceError, Grade, Number, Result, Study
+from warehouse.lock import held
 from warehouse.reference import DATA
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _wait_for(descriptor: int) -> None:
-        """Wait for the lock, ten seconds at most."""
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-
-else:
-    import fcntl
-
-    def _wait_for(descriptor: int) -> None:
-        """Wait for the lock."""
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-
+from warehouse.settings import Settings
 
 SHIPPED = DATA / "evidence"
 ADDED = "added.csv"
@@ -238,7 +225,12 @@ def decoded(raw: bytes) -> str:
         raise EvidenceError("is not UTF-8: save it as “CSV UTF-8”") from error
 
 
-def append(folder: Path, rows: Sequence[Result]) -> Path:
+def folder_of(settings: Settings) -> Path:
+    """Return the folder of a site's own evidence."""
+    return settings.data_dir / "evidence"
+
+
+def append(settings: Settings, rows: Sequence[Result], person: Person) -> Path:
     """Add rows to the site's own file; all or none, also after a crash or beside another writer.
 
     Raises
@@ -246,10 +238,13 @@ def append(folder: Path, rows: Sequence[Result]) -> Path:
     EvidenceError
         Where the file on disk has a row that breaks the model: it would otherwise be lost; or
         where a row is already there.
+    RefusedError
+        Where the person's role does not change the evidence.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder_of(settings)
     path = folder / ADDED
-    with _locked(folder):
+    about = "add " + ", ".join(dict.fromkeys(row.study for row in rows))
+    with deed(settings, person, "evidence", about), held(folder / ".lock"):
         there, bad = read_rows(_text(path), path.name) if path.exists() else ([], [])
         if bad:
             raise EvidenceError(f"correct this first, nothing was added: {bad[0]}")
@@ -265,22 +260,25 @@ def append(folder: Path, rows: Sequence[Result]) -> Path:
     return path
 
 
-def withdraw(folder: Path, row: Result, by: str, on: str) -> None:
+def withdraw(settings: Settings, row: Result, person: Person, on: str) -> None:
     """Take an added row out of all analyses; it stays in the file, marked with who and when.
 
     Raises
     ------
     EvidenceError
         Where the row is not in the site's own file.
+    RefusedError
+        Where the person's role does not change the evidence.
     """
+    folder = folder_of(settings)
     path = folder / ADDED
-    with _locked(folder):
+    with deed(settings, person, "evidence", f"withdraw {row.study}"), held(folder / ".lock"):
         there, bad = read_rows(_text(path), path.name) if path.exists() else ([], [])
         if bad:
             raise EvidenceError(f"correct this first, nothing was changed: {bad[0]}")
         if row not in there:
             raise EvidenceError(f"{row.study} is not in {path.name}: someone changed it meanwhile")
-        said = f"{row.note} Withdrawn by {by or 'unknown'} on {on}.".strip()
+        said = f"{row.note} Withdrawn by {person.name or 'unknown'} on {on}.".strip()
         gone = row.model_copy(update={"usable": "no", "note": said[-800:]})
         _replace(path, [gone if other == row else other for other in there])
 
@@ -313,11 +311,3 @@ def _replace(path: Path, rows: Sequence[Result]) -> None:
         os.replace(beside, path)
     finally:
         Path(beside).unlink(missing_ok=True)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Let one writer at a time into the folder; the system frees it however the process ends."""
-    with (folder / ".lock").open("w") as lock:
-        _wait_for(lock.fileno())
-        yield

@@ -3,7 +3,8 @@
 import polars as pl
 import sqlalchemy as sa
 
-from warehouse.access import Person, require
+from warehouse.access import Person
+from warehouse.access_log import deed
 from warehouse.review_tables import local_level, now, reading, writing
 from warehouse.reviews import frame
 from warehouse.settings import Settings
@@ -28,14 +29,13 @@ def save(settings: Settings, levels: pl.DataFrame, person: Person) -> int:
     RefusedError
         Where the person's role does not save levels.
     """
-    require(person, "own level")
     if not person.name.strip():
         raise ValueError("levels are saved by a person: sign in, or set KERMA_USER")
     if levels.is_empty():
         raise ValueError("there is no level to save")
     stamp = {"person": person.name.strip(), "saved_at": now()}
     rows = [row | stamp for row in levels.select(COMPUTED).iter_rows(named=True)]
-    with writing(settings) as con:
+    with deed(settings, person, "own level", f"{len(rows)} levels"), writing(settings) as con:
         con.execute(local_level.insert(), rows)
     return len(rows)
 

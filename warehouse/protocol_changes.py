@@ -4,13 +4,15 @@ The file is ``protocol_changes.csv`` in the data folder: ``changed_on`` (YYYY-MM
 ``site``, ``room``, ``procedure_code``, each blank where the change concerns all of them.
 """
 
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 import sqlalchemy as sa
 
-from warehouse.access import Person, RefusedError, Scope, require
+from warehouse.access import Person, RefusedError, Scope
+from warehouse.access_log import deed
 from warehouse.review_tables import now, protocol_change, reading, writing
 from warehouse.reviews import frame
 from warehouse.settings import Settings
@@ -49,7 +51,6 @@ def record(
     RefusedError
         Where the person's role or sites do not allow it; a change at every site (None) needs all.
     """
-    _allowed(person, site)
     if not what.strip():
         raise ProtocolChangesError("say in a few words what was changed")
     if not person.name.strip():
@@ -62,18 +63,19 @@ def record(
         "changed_on": changed_on, "what": what.strip(), "site": site, "room": room,
         "procedure_code": procedure_code, "person": person.name.strip(), "recorded_at": now(),
     }  # fmt: skip
-    with writing(settings) as con:
+    with _allowed(settings, person, site, what.strip()), writing(settings) as con:
         made = con.execute(protocol_change.insert().values(row).returning(protocol_change.c.id))
         return made.scalar_one()
 
 
 def withdraw(settings: Settings, change_id: int, person: Person) -> None:
     """Withdraw a change that was recorded by mistake; who did it stays."""
-    with writing(settings) as con:
+    with reading(settings) as con:
         site = con.execute(
             sa.select(protocol_change.c.site).where(protocol_change.c.id == change_id)
         ).scalar()
-        _allowed(person, site)
+    about = f"withdraw change {change_id}"
+    with _allowed(settings, person, site, about), writing(settings) as con:
         done = con.execute(
             protocol_change.update()
             .where(protocol_change.c.id == change_id, protocol_change.c.withdrawn_at.is_(None))
@@ -83,11 +85,13 @@ def withdraw(settings: Settings, change_id: int, person: Person) -> None:
             raise ProtocolChangesError(f"change {change_id} is not recorded, or withdrawn already")
 
 
-def _allowed(person: Person, site: str | None) -> None:
+def _allowed(
+    settings: Settings, person: Person, site: str | None, about: str
+) -> AbstractContextManager[None]:
     """Refuse a change that reaches beyond the person's sites; None is every site."""
-    require(person, "protocol change", site)
     if site is None and person.scope.sites is not None:
         raise RefusedError("a change at every site is recorded by those of all sites: name a site")
+    return deed(settings, person, "protocol change", about, site)
 
 
 def recorded(settings: Settings, scope: Scope) -> pl.DataFrame:

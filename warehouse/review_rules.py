@@ -9,7 +9,8 @@ import polars as pl
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from warehouse.access import Person, require
+from warehouse.access import Person
+from warehouse.access_log import deed
 from warehouse.review_tables import now, reading, rule_version, writing
 from warehouse.reviews import ReviewError, frame
 from warehouse.settings import Settings
@@ -93,7 +94,6 @@ def record(settings: Settings, version: RuleVersion, person: Person, seen: int) 
     RefusedError
         Where the person's role or sites do not allow it: a rule holds at every site.
     """
-    require(person, "rule")
     if not person.name.strip():
         raise ReviewError("who changes the rule is not known: sign in, or set KERMA_USER")
     row = version.model_dump() | {
@@ -104,7 +104,8 @@ def record(settings: Settings, version: RuleVersion, person: Person, seen: int) 
     newest = sa.select(sa.func.max(rule_version.c.id)).where(
         rule_version.c.rule_id == version.rule_id
     )
-    with writing(settings) as con:
+    about = f"{version.change} {version.rule_id}"
+    with deed(settings, person, "rule", about), writing(settings) as con:
         if con.dialect.name == "postgresql":
             con.execute(sa.select(sa.func.pg_advisory_xact_lock(RULES_LOCK)))
         known = con.execute(newest).scalar() or 0

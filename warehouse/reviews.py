@@ -14,6 +14,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from warehouse.access import SYSTEM_ROLE, Person, RefusedError, Scope, require
+from warehouse.access_log import deed
 from warehouse.review_form import ReviewForm
 from warehouse.review_tables import alert, now, reading, review, review_event, writing
 from warehouse.settings import Settings
@@ -161,7 +162,23 @@ def alerts_of(settings: Settings, review_ids: Sequence[int], scope: Scope) -> pl
         .order_by(alert.c.score.is_(None).desc(), alert.c.score.desc(), alert.c.rule_id)
     )
     with reading(settings) as con:
-        return frame(con, query)
+        found = frame(con, query)
+    return found if scope.sites is None else _of_site(found)
+
+
+#: Kinds of rules whose limit, or whose value, is made of the cases of every site.
+POOLED = ("own_percentile", "robust_limit", "unit_ratio", "patient_sum")
+
+
+def _of_site(alerts: pl.DataFrame) -> pl.DataFrame:
+    """Blank the figures into which other sites' cases went: a reader of some sites sees none."""
+    pooled = pl.col("kind").is_in(POOLED)
+    figures = ("limit_value", "ratio", "own_median", "n_basis")
+    return alerts.with_columns(
+        pl.lit(None, pl.Float64).alias("score"),
+        pl.when(pl.col("kind") != "patient_sum").then("value").alias("value"),
+        *(pl.when(~pooled).then(name).alias(name) for name in figures),
+    )
 
 
 def history(settings: Settings, review_ids: Sequence[int], scope: Scope) -> pl.DataFrame:
@@ -202,8 +219,8 @@ def act(
     RefusedError
         Where the person's role does not review, or the case is of another site.
     """
-    require(person, "review")
-    with writing(settings) as con:
+    about = f"{action} review {seen.review_id}"
+    with deed(settings, person, "review", about, seen.site), writing(settings) as con:
         stands = _stands(con, seen.review_id)
         require(person, "review", stands.site)
         if stands.version != seen.version:

@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     sign_in: SignIn | None = Field(
         default=None, description="OpenID Connect provider; without it this machine only"
     )
+    access_dir: Path | None = Field(
+        default=None, description="folder of the access log; else access in data_dir"
+    )
     allow_open: bool = Field(
         default=False,
         description="serve other machines without sign-in: whoever reaches Kerma sees everything",
@@ -97,7 +100,13 @@ class Settings(BaseSettings):
 
     def demo(self) -> "Settings":
         """Return the settings of the demo, which lives apart and never mixes with a site's data."""
-        return self.model_copy(update={"data_dir": self.data_dir / "demo", "notify_urls": ()})
+        return self.model_copy(
+            update={
+                "data_dir": self.data_dir / "demo",
+                "notify_urls": (),
+                "access_dir": self.access_dir or self.data_dir / "access",
+            }
+        )
 
     @property
     def has_warehouse(self) -> bool:

@@ -90,13 +90,19 @@ class SignIn(BaseModel):
         }
 
     def person(self, claims: Mapping[str, Any]) -> Person:
-        """Return whom the claims of a verified ID token describe; roles may be none."""
+        """Return whom the claims of a verified ID token describe.
+
+        Roles are none where no value of the claim has one, and where the token was issued for
+        another application.
+        """
         name = next((claims[c] for c in ("name", "email", "sub") if claims.get(c)), "")
+        account = str(claims.get("sub") or "")[:LONGEST_NAME]
         values = _values(claims, self.role_claim)
-        roles = tuple(self.roles[value] for value in values if value in self.roles)
+        ours = self.client_id in _values(claims, "aud")
+        roles = tuple(self.roles[value] for value in values if ours and value in self.roles)
         own = _values(claims, self.operator_claim) if self.operator_claim else ()
         mine = own if "physician" in roles else ()
-        return Person(str(name)[:LONGEST_NAME], Scope(roles, self._sites(claims), mine))
+        return Person(str(name)[:LONGEST_NAME], Scope(roles, self._sites(claims), mine), account)
 
     def _sites(self, claims: Mapping[str, Any]) -> tuple[str, ...] | None:
         if self.site_claim is None:

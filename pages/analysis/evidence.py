@@ -19,7 +19,7 @@ VIEWS = {
     "pool": "Pooled answer",
     "ours": "Ours beside the literature",
     "quality": "Risk of bias and certainty",
-    "papers": evidence_papers.VIEW,
+    "papers": "Printed and computed",
     "add": "Add a study",
 }
 MODELS: dict[Model, str] = {
@@ -120,7 +120,7 @@ def main() -> None:
     """Draw the page."""
     question = "Is what we see what others see, and how sure are they?"
     view = page.begin("Evidence", question, needs_procedures=False)
-    folder = settings().data_dir / "evidence"
+    folder = evidence.folder_of(settings())
     known = evidence.load(folder)
     for problem in known.problems[:10]:
         st.error(f"Not used: {problem}", icon=":material/error:")
@@ -136,7 +136,7 @@ def main() -> None:
     elif shown == "papers":
         evidence_papers.draw(evidence.published())
     else:
-        evidence_form.draw(folder, known)
+        evidence_form.draw(known)
 
 
 main()

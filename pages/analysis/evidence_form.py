@@ -1,7 +1,6 @@
 """Add a study: by form in a minute, or by file; withdraw what was added wrongly."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,7 +10,9 @@ from analytics.evidence_rows import MEASURES, PERCENTAGES, Measure, point, possi
 from pages.shared import auth, downloads
 from pages.shared import format as fmt
 from warehouse import evidence, evidence_import
+from warehouse.access import RefusedError
 from warehouse.evidence_models import EvidenceError, Result
+from warehouse.settings import settings
 
 KINDS = {
     "events": "Events of n",
@@ -23,29 +24,29 @@ NEW = "a new question …"
 BETTER = {"": "not stated", "lower": "lower is better", "higher": "higher is better"}
 
 
-def draw(folder: Path, known: evidence.Evidence) -> None:
+def draw(known: evidence.Evidence) -> None:
     """Draw form, file upload and the list of what was added."""
     if said := st.session_state.pop("evidence-said", None):
         st.success(said, icon=":material/check:")
     st.subheader("From a paper's table", anchor=False)
-    _form(folder, known)
+    _form(known)
     with st.expander("From a CSV file", icon=":material/upload_file:"):
-        _upload(folder)
+        _upload()
     if known.own:
-        _added(folder, known)
+        _added(known)
 
 
-def _form(folder: Path, known: evidence.Evidence) -> None:
+def _form(known: evidence.Evidence) -> None:
     questions = list(dict.fromkeys(r.question for r in known.results))
     left, right = st.columns(2)
     with left:
         kind = st.segmented_control(
-            "The paper prints", list(KINDS), default="events", required=True, wrap=True,
+            "The paper prints", list(KINDS), default="events", required=True,
             format_func=KINDS.__getitem__, key="add-kind",
         )  # fmt: skip
     with right:
         arms = st.segmented_control(
-            "Groups", [2, 1], default=2, required=True, wrap=True, key="add-arms",
+            "Groups", [2, 1], default=2, required=True, key="add-arms",
             format_func=lambda n: "Two groups compared" if n == 2 else "One group",
         )  # fmt: skip
     question = st.selectbox(
@@ -57,7 +58,7 @@ def _form(folder: Path, known: evidence.Evidence) -> None:
         if st.form_submit_button("Check and add", type="primary", icon=":material/add:"):
             if question != NEW:
                 row["question"] = question
-            _save(folder, row)
+            _save(row)
 
 
 def _about(new: bool) -> dict[str, Any]:
@@ -131,12 +132,10 @@ def _effect() -> dict[str, Any]:
         high = _number("CI, high")
     with five:
         patients = _number("Patients", whole=True)
-    one, two, three, four = st.columns(4)
-    percent = four.number_input("Level of the interval, %", 51, 99, value=95, step=1)
+    one, two, three = st.columns(3)
     row = {
         "group_1": one.text_input("First group"),
         "group_2": two.text_input("Second group"),
-        "level": percent / 100,
         "unit": three.text_input("Unit", help="% where shares or risk differences are in per cent"),
     }
     return row | {
@@ -160,12 +159,12 @@ def _about_more() -> dict[str, Any]:
     return row
 
 
-def _save(folder: Path, row: dict[str, Any]) -> None:
+def _save(row: dict[str, Any]) -> None:
     """Check a row, add it and say what it gives; or say what to correct."""
     try:
         result = evidence.checked(_signed({k: v for k, v in row.items() if v not in (None, "")}))
-        evidence.append(folder, [result])
-    except (EvidenceError, OSError) as error:
+        evidence.append(settings(), [result], auth.person())
+    except (EvidenceError, RefusedError, OSError) as error:
         st.error(f"Not added: {error}.", icon=":material/error:")
         return
     st.session_state["evidence-said"] = f"Added {result.study}: {_preview(result)}"
@@ -203,32 +202,23 @@ def _words(value: float | None, low: float | None, high: float | None, measure: 
     return f"{fmt.number(value)} (95 % CI {fmt.interval(low, high)})"
 
 
-def _upload(folder: Path) -> None:
+def _upload() -> None:
     st.markdown(
         "One row a result, with the columns of the empty form (any order, empty ones may be left"
-        " out). Files with the column names of R's `metafor` (`ai`, `n1i`, `m1i`, `sd1i`, `xi`,"
-        " `ni`, `yi`, `vi`, `tpos`, `tneg` …) are understood too; say below what they are about."
+        " out). Files with the column names of R's `metafor` (`ai`, `n1i`, `m1i`, `sd1i`, `yi`,"
+        " `vi`, `tpos`, `tneg` …) are understood too; say below what they are about."
     )
     st.download_button(
         "Empty form", evidence.as_csv([]), "kerma-evidence-form.csv", "text/csv",
         on_click="ignore", icon=":material/download:",
     )  # fmt: skip
-    one, two, three = st.columns(3)
+    one, two = st.columns(2)
     question = one.text_input("Question, if the file has no such column", key="upload-question")
     outcome = two.text_input("Outcome, if the file has no such column", key="upload-outcome")
-    yi = three.selectbox(
-        "What yi is, if the file has it", list(evidence_import.YI), key="upload-measure",
-        format_func=lambda measure: evidence_import.YI[measure].capitalize(),
-    )  # fmt: skip
     file = st.file_uploader("CSV file", type=["csv", "txt", "tsv"], key="upload-file")
     if file is None:
         return
-    given = {
-        "question": question,
-        "outcome": outcome or question,
-        "source": file.name,
-        "measure": yi,
-    }
+    given = {"question": question, "outcome": outcome or question, "source": file.name}
     try:
         text = evidence.decoded(file.getvalue())
         good, bad = evidence_import.read_foreign(text, file.name, given)
@@ -243,16 +233,16 @@ def _upload(folder: Path) -> None:
         st.dataframe(_short(good), hide_index=True)
     label = f"Add {fmt.plural(len(good), 'row')}"
     if st.button(label, type="primary", disabled=not good or bool(bad)):
-        _add_all(folder, good)
+        _add_all(good)
     if bad and good:
         st.caption("Correct the file first: it is added as a whole or not at all.")
 
 
-def _add_all(folder: Path, rows: list[Result]) -> None:
+def _add_all(rows: list[Result]) -> None:
     signed = [row.model_copy(update=_signed({})) for row in rows]
     try:
-        evidence.append(folder, signed)
-    except (EvidenceError, OSError) as error:
+        evidence.append(settings(), signed, auth.person())
+    except (EvidenceError, RefusedError, OSError) as error:
         st.error(f"Not added: {error}.", icon=":material/error:")
         return
     named = ", ".join(dict.fromkeys(row.question for row in rows))
@@ -261,13 +251,15 @@ def _add_all(folder: Path, rows: list[Result]) -> None:
 
 
 def _short(rows: list[Result]) -> pl.DataFrame:
-    """Return rows as a table, without the columns that none of them fills."""
     frame = pl.DataFrame([row.model_dump() for row in rows], infer_schema_length=None)
-    filled = frame.select(pl.all().cast(pl.String).replace("", None).is_not_null().any())
-    return frame.select(name for name in frame.columns if filled[name].item())
+    kept = [
+        name for name in frame.columns
+        if frame[name].null_count() < frame.height and not (frame[name] == "").all()
+    ]  # fmt: skip
+    return frame.select(kept)
 
 
-def _added(folder: Path, known: evidence.Evidence) -> None:
+def _added(known: evidence.Evidence) -> None:
     """List what this site added; one row can be withdrawn."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Added here", anchor=False, width="stretch")
@@ -285,8 +277,8 @@ def _added(folder: Path, known: evidence.Evidence) -> None:
         if st.button("Withdraw", disabled=place is None) and place is not None:
             today = f"{datetime.now(UTC):%Y-%m-%d}"
             try:
-                evidence.withdraw(folder, standing[place], auth.person().name, today)
-            except (EvidenceError, OSError) as error:
+                evidence.withdraw(settings(), standing[place], auth.person(), today)
+            except (EvidenceError, RefusedError, OSError) as error:
                 st.error(f"Not withdrawn: {error}.", icon=":material/error:")
                 return
             st.session_state["evidence-said"] = f"Withdrawn: {standing[place].study}."

@@ -17,7 +17,9 @@ QUESTIONS = {"association": "Do they go together", "agreement": "Do they agree"}
 def compare_pairs(view: View) -> None:
     """Ask which two, then draw association or agreement."""
     question = filters.choose("question", "Question", QUESTIONS)
-    extra = data.query("significance_extra", view.filters)["field"].to_list()
+    extra = []
+    if data.may("significance_extra"):
+        extra = data.query("significance_extra", view.filters)["field"].to_list()
     first, second = ask.choose_pair(extra)
     first_only, _ = ask.choose_patients(view)
     if first == second:

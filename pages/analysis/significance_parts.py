@@ -11,7 +11,7 @@ from analytics.detectable import detectable_words
 from analytics.dose import DoseIndex
 from analytics.results import Estimate, NotComputable
 from analytics.workbench import Outcome
-from pages.shared import downloads, trial_table
+from pages.shared import auth, downloads, navigation, trace, trial_table
 from pages.shared import format as fmt
 from pages.shared.page import View
 from warehouse.spreadsheets import neutralised
@@ -183,10 +183,15 @@ def draw_programs(comparison: Comparison, values: Callable[[], pl.DataFrame]) ->
     if not any(programs.values()):
         return
     with st.expander("Repeat it in R or Python", icon=":material/code:"):
-        st.download_button(
-            "values.csv", lambda: neutralised(values()).write_csv(), "values.csv", "text/csv",
-            on_click="ignore", help="The values counted: no patient, no case",
-        )  # fmt: skip
+        if auth.person().roles & navigation.CASES:
+            st.download_button(
+                "values.csv",
+                trace.taken(
+                    lambda: neutralised(values()).write_csv().encode(), "Values of a test as CSV"
+                ),
+                "values.csv", "text/csv", on_click="ignore",
+                help="The values counted: no patient, no case",
+            )  # fmt: skip
         for tab, program in zip(st.tabs(list(programs)), programs.items(), strict=True):
             language, text = program
             tab.code(text or "", language=language.lower())

@@ -209,12 +209,20 @@ def draw_warnings(filters: Filters) -> None:
 def main() -> None:
     """Draw the page."""
     view = page.begin("Data health", "Can I trust the data?", needs_procedures=False)
-    draw_runs()
+    if data.may("health_runs"):
+        draw_runs()
     draw_coverage(view.filters)
-    draw_rejected()
-    draw_changes()
-    draw_names()
-    draw_warnings(view.filters)
+    if data.may("health_rejected_rows"):
+        draw_rejected()
+        draw_changes()
+        draw_warnings(view.filters)
+    if data.may("health_unmapped"):
+        draw_names()
+    if not data.may("health_runs"):
+        st.caption(
+            "Refreshes, files and unmapped names are told to a radiation safety officer of all "
+            "sites, rejected rows and corrections to one of the site."
+        )
 
 
 main()

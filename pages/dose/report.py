@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.dose import report_blocks as blocks
 from pages.dose.report_document import document
-from pages.shared import auth, data, filters, page
+from pages.shared import auth, data, filters, page, trace
 from pages.shared import format as fmt
 from report.html import html
 from report.pdf import pdf
@@ -37,11 +37,13 @@ def draw_files(made: Made) -> None:
     """Offer the files and show the report."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
-            "PDF", made.pdf, f"{made.name}.pdf", "application/pdf", key="report-pdf",
+            "PDF", trace.taken(lambda: made.pdf, f"{made.name} as PDF"), f"{made.name}.pdf",
+            "application/pdf", key="report-pdf",
             icon=":material/picture_as_pdf:", type="primary", on_click="ignore",
         )  # fmt: skip
         st.download_button(
-            "HTML", made.html, f"{made.name}.html", "text/html", key="report-html",
+            "HTML", trace.taken(lambda: made.html, f"{made.name} as HTML"), f"{made.name}.html",
+            "text/html", key="report-html",
             icon=":material/html:", on_click="ignore",
         )  # fmt: skip
         pdf_kib, html_kib = (fmt.count(len(file) // 1024) for file in (made.pdf, made.html))

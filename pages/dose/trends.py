@@ -39,6 +39,12 @@ CONTROL_NOTES = {
 }
 
 
+#: Of query ``trends_points``, for readers who may not see single cases.
+POINTS = {
+    "procedure_id": pl.Int64, "performed_on": pl.Date, "month": pl.Date, "value": pl.Float64,
+}  # fmt: skip
+
+
 def choose(choices: pl.DataFrame) -> Choice:
     """Ask for the dose index, then for a procedure and a room that have it."""
     indices = offered(choices)
@@ -155,6 +161,13 @@ def draw_control(
     st.caption(CONTROL_NOTES[kind])
 
 
+def single_values(choice: Choice, view: page.View) -> pl.DataFrame:
+    """Return the values of months with few cases, for those who may see single cases."""
+    if not data.may("trends_points"):
+        return pl.DataFrame(schema=POINTS)
+    return data.query("trends_points", view.filters, few=FEW, **choice.parameters())
+
+
 def draw_funnel(choice: Choice, view: page.View) -> None:
     """Draw rooms or operators against cases alike, operators by number unless names are asked."""
     st.subheader("Rooms and operators", anchor=False)
@@ -200,7 +213,7 @@ def main() -> None:
         st.stop()
     choice = choose(choices)
     monthly = data.query("trends_monthly", view.filters, **choice.parameters())
-    points = data.query("trends_points", view.filters, few=FEW, **choice.parameters())
+    points = single_values(choice, view)
     months = findings.calendar(monthly)
     trend = dose_trend(months["month"].to_list(), months["median"].to_numpy())
     found = change_points(findings.usable(months)["median"].log().to_numpy())

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from pages.shared import auth
+from pages.shared import auth, trace
 from pages.shared.filters import Filters
 from warehouse import queries
 from warehouse.access import RefusedError, Scope
@@ -15,6 +15,8 @@ from warehouse.queries import run, schema_wanted
 from warehouse.settings import shown
 
 KEPT_RESULTS = 256
+#: The query that opens a case: whoever runs it has looked at one.
+CASE = "case_row"
 
 
 def snapshot() -> Path | None:
@@ -56,12 +58,30 @@ def query(name: str, filters: Filters | None = None, **parameters: Any) -> pl.Da
         Where the reader's role or sites do not allow the query, whatever page asks.
     """
     reader = scope()
-    queries.allowed(name, reader)
+    try:
+        queries.allowed(name, reader)
+    except RefusedError as error:
+        trace.tell_once("refused", f"query {name}", why=error)
+        raise
     path = snapshot()
     if path is None:
         raise FileNotFoundError(f"no warehouse in {shown().snapshots}: run `make refresh`")
     given = (filters.parameters() if filters else {}) | parameters
-    return _rows(str(path), name, reader, tuple(sorted(given.items())))
+    rows = _rows(str(path), name, reader, tuple(sorted(given.items())))
+    if name == CASE:
+        _tell_case(parameters["procedure_id"], rows)
+    return rows
+
+
+def _tell_case(number: int, rows: pl.DataFrame) -> None:
+    """Log that somebody looked at a case, or asked for one that is not theirs or not there."""
+    if rows.is_empty():
+        trace.tell_once("refused", f"Case {number}", why="not there, or not for this reader")
+        return
+    case = rows.row(0, named=True)
+    trace.tell_once(
+        "opened case", f"Case {number}", site=case["site"], performed_on=case["performed_on"]
+    )
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT_RESULTS)

@@ -20,7 +20,7 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from pages.shared import data
+from pages.shared import data, trace
 from pages.shared import format as fmt
 from pages.shared.filters import Filters
 from warehouse.spreadsheets import harmless, neutralised
@@ -237,8 +237,10 @@ def offer(
         st.container(horizontal=True),
     ):
         for label, ending, mime, make in kinds:
+            said = "; ".join(filters.words()) if filters else ""
             st.download_button(
-                label, make, f"kerma-{key}.{ending}", mime,
+                label, trace.taken(make, f"{title} as {label}", filters=said),
+                f"kerma-{key}.{ending}", mime,
                 key=f"{key}-{ending}", on_click="ignore", help=f"{title} as {label}"
                 + (", to paste into a text document" if label == "HTML" else ""),
             )  # fmt: skip

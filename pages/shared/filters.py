@@ -118,13 +118,17 @@ def current() -> Filters:
     return st.session_state[_STATE]
 
 
-def bar(values: pl.DataFrame, data_from: date | None, data_to: date | None) -> Filters:
+def bar(
+    values: pl.DataFrame, data_from: date | None, data_to: date | None, beside: Callable[[], None]
+) -> Filters:
     """Draw the bar above the page and remember what it says.
 
     ``values`` are the rows of query ``filter_values``; relative periods end on ``data_to``, the
-    last day with data. A warehouse without procedures has nothing to filter.
+    last day with data. A warehouse without procedures has nothing to filter. ``beside`` draws what
+    stands at the end of the row.
     """
     if data_from is None or data_to is None:
+        beside()
         st.session_state[_STATE] = Filters()
         return Filters()
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
@@ -140,6 +144,7 @@ def bar(values: pl.DataFrame, data_from: date | None, data_to: date | None) -> F
             age = _band("age", "Age, years", AGE_BANDS)
             bmi = _band("bmi", "Size: body mass index, kg/m²", BMI_BANDS)
         st.button("Reset", on_click=reset, type="tertiary", icon=":material/restart_alt:")
+        beside()
     from_date, to_date = _period(period or "12m", data_from, data_to)
     age_low, age_high = AGE_BANDS[age]
     bmi_low, bmi_high = BMI_BANDS[bmi]

@@ -28,7 +28,6 @@ PAGES: dict[str, list[tuple[str, str]]] = {
     "Analysis": [
         ("analysis/significance.py", "Significance"),
         ("analysis/outcomes.py", "Outcomes"),
-        ("analysis/followups.py", "Follow-up"),
         ("analysis/evidence.py", "Evidence"),
     ],
     "Workflow": [
@@ -41,9 +40,15 @@ PAGES: dict[str, list[tuple[str, str]]] = {
         ("data/health.py", "Data health"),
         ("data/case.py", "Case"),
     ],
+    "Administration": [
+        ("admin/settings.py", "Settings"),
+        ("admin/access_log.py", "Access log"),
+    ],
 }
 #: Opened from a row, not from the menu.
 HIDDEN = {"data/case.py"}
+#: No page of these shows procedures: they need no warehouse and have no filter bar.
+WITHOUT_DATA = {"admin/settings.py", "admin/access_log.py"}
 
 AGGREGATES = frozenset({"manager", "physician", "rso"})
 CASES = frozenset({"physician", "rso"})
@@ -58,7 +63,6 @@ ROLES: dict[str, frozenset[str]] = {
     "dose/report.py": frozenset({"rso"}),
     "analysis/significance.py": AGGREGATES,
     "analysis/outcomes.py": AGGREGATES,
-    "analysis/followups.py": AGGREGATES,
     "analysis/evidence.py": AGGREGATES,
     "workflow/times.py": AGGREGATES,
     "workflow/rooms.py": AGGREGATES,
@@ -66,6 +70,8 @@ ROLES: dict[str, frozenset[str]] = {
     "workflow/whatif.py": AGGREGATES,
     "data/health.py": AGGREGATES,
     "data/case.py": CASES,
+    "admin/settings.py": frozenset({"admin"}),
+    "admin/access_log.py": frozenset({"admin"}),
 }
 
 
@@ -74,32 +80,52 @@ def opens(path: str, roles: frozenset[str]) -> bool:
     return bool(ROLES.get(path, frozenset()) & roles)
 
 
-def pages(roles: frozenset[str], otherwise: Callable[[], None]) -> dict[str, list[StreamlitPage]]:
-    """Return the pages by section, for ``st.navigation``; ``otherwise`` stands for those refused.
+def choose(roles: frozenset[str], otherwise: Callable[[], None]) -> tuple[StreamlitPage, bool]:
+    """Register the pages and return the one that was asked for, and whether it shows data.
 
-    The first page that the roles open is the start page; without any, it is a refused one.
+    ``otherwise`` stands for pages that the roles do not open: they keep their address and say so.
+    The first page that the roles open is the start page.
     """
     start = next((path for path in _every() if opens(path, roles)), next(_every()))
-    return {
-        section: [
-            _page(path, title, start, None if opens(path, roles) else otherwise)
-            for path, title in listed
-        ]
-        for section, listed in PAGES.items()
-    }
+    listed = {
+        section: {path: _page(path, title, start, opens(path, roles), otherwise)
+                  for path, title in pages}
+        for section, pages in PAGES.items()
+    }  # fmt: skip
+    chosen = st.navigation(
+        {section: list(pages.values()) for section, pages in listed.items()}, position="top"
+    )
+    asked = next(p for pages in listed.values() for p, page in pages.items() if page is chosen)
+    return chosen, opens(asked, roles) and asked not in WITHOUT_DATA
+
+
+def closed() -> None:
+    """Register every page with nothing on it: whoever has not passed the gate keeps the address."""
+    listed = [_page(path, title, next(_every()), False, _blank) for path, title in _titled()]
+    st.navigation(listed, position="hidden")
+
+
+def _blank() -> None:
+    """Stand for every page until the gate lets somebody pass."""
+
+
+def _titled() -> Iterator[tuple[str, str]]:
+    return (page for listed in PAGES.values() for page in listed)
 
 
 def _every() -> Iterator[str]:
-    return (path for listed in PAGES.values() for path, _ in listed)
+    return (path for path, _ in _titled())
 
 
-def _page(path: str, title: str, start: str, otherwise: Callable[[], None] | None) -> StreamlitPage:
+def _page(
+    path: str, title: str, start: str, opened: bool, otherwise: Callable[[], None]
+) -> StreamlitPage:
     return st.Page(
-        otherwise or ROOT / "pages" / path,
+        ROOT / "pages" / path if opened else otherwise,
         title=title,
         url_path=Path(path).stem,
         default=path == start,
-        visibility="hidden" if path in HIDDEN or otherwise else "visible",
+        visibility="visible" if opened and path not in HIDDEN else "hidden",
     )
 
 

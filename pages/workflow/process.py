@@ -4,7 +4,7 @@ import polars as pl
 import streamlit as st
 
 from analytics.process import event_log, to_xes, variants
-from pages.shared import data, downloads, page
+from pages.shared import data, downloads, page, trace
 from pages.shared import format as fmt
 from pages.shared.page import View
 from warehouse.settings import shown
@@ -42,15 +42,24 @@ def draw_variants(view: View) -> None:
 
 def draw_export(view: View) -> None:
     """Offer the event log; it is made on the click."""
+    if not data.may("workflow_events"):
+        return
+
+    def xes() -> bytes:
+        return to_xes(_events(view), shown().time_zone)
+
+    def comma_separated() -> bytes:
+        return neutralised(event_log(_events(view))).write_csv().encode()
+
     st.subheader("Event log", anchor=False)
     with st.container(horizontal=True):
         st.download_button(
-            "XES", lambda: to_xes(_events(view), shown().time_zone), "kerma-events.xes",
+            "XES", trace.taken(xes, "Event log as XES"), "kerma-events.xes",
             "application/xml", on_click="ignore", icon=":material/download:",
         )  # fmt: skip
         st.download_button(
-            "CSV", lambda: neutralised(event_log(_events(view))).write_csv().encode(),
-            "kerma-events.csv", "text/csv", on_click="ignore", icon=":material/download:",
+            "CSV", trace.taken(comma_separated, "Event log as CSV"), "kerma-events.csv",
+            "text/csv", on_click="ignore", icon=":material/download:",
         )  # fmt: skip
     st.caption(
         f"The newest {fmt.count(MOST_CASES)} cases at most, one row a stamp, for process-mining"

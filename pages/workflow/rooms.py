@@ -244,7 +244,8 @@ def main() -> None:
             alt_text="Occupancy of rooms by weekday and hour",
         )  # fmt: skip
     draw_cancelled(cancellations(cancelled, "reason"), view)
-    draw_day(view)
+    if data.may("rooms_timeline"):
+        draw_day(view)
 
 
 main()

@@ -14,7 +14,14 @@ PLACE = {"overview": "dose/overview.py", "comparison": "dose/comparison.py"}
 def claims(*roles: str, sites: tuple[str, ...] = ("*",), **more: Any) -> dict[str, Any]:
     """Return what a provider says of somebody who has just signed in."""
     now = int(time.time())
-    known = {"sub": "u1", "name": "Ada", "iss": "https://idp.test", "iat": now, "exp": now + 3600}
+    known = {
+        "sub": "u1",
+        "name": "Ada",
+        "iss": "https://idp.test",
+        "iat": now,
+        "exp": now + 3600,
+        "aud": "kerma",
+    }
     return known | {"roles": list(roles), "sites": list(sites), "is_logged_in": True} | more
 
 

@@ -1,2 +1,0 @@
--- Bring all that was committed into the file itself; fails where closing would be silent.
-force checkpoint;

@@ -1,2 +1,0 @@
--- How many cases have follow-ups to be placed. Grain: one row.
-select count(*) as cases from follow_up_key;
