@@ -84,7 +84,7 @@ def test_from_a_new_alert_to_the_second_sign_off(ada: Page, grace: Page) -> None
     settled(ada, heading)
     expect(ada.get_by_text("Rule KAR_SRDL, in force from")).to_be_visible()
     expect(ada.get_by_text("Review: open.")).to_be_visible()
-    expect(ada.get_by_text("You write as Ada Safety")).to_be_visible()
+    expect(ada.get_by_text("You write as Ada Safety").first).to_be_visible()
 
     ada.get_by_role("button", name="Submit for sign-off").click()
     expect(ada.get_by_text("the review still needs: data check, justification")).to_be_visible()
