@@ -45,7 +45,11 @@ def cell(name: str, missing: tuple[str, ...] = (), *, trimmed: bool = False) -> 
 
 
 def lookup(text: pl.Expr, find: Callable[[str], object], kind: pl.DataType) -> pl.Expr:
-    """Apply a function to each distinct text once."""
+    """Apply a function to each distinct text once.
+
+    Batch by batch: ``Expr.replace_strict`` would wait for the whole column, and a stream of ten
+    million rows would be held in memory until it came.
+    """
     found: dict[str, object] = {}
 
     def batch(values: pl.Series) -> pl.Series:
@@ -264,9 +268,7 @@ def in_gap(value: pl.Expr, zone: str) -> pl.Expr:
 
 def word(text: pl.Expr, known: dict[str, object], kind: pl.DataType) -> pl.Expr:
     """Translate the words of an enumeration; an unknown word is null."""
-    keys = list(known)
-    values = pl.Series([known[key] for key in keys], dtype=kind)
-    return text.str.to_lowercase().replace_strict(keys, values, default=None, return_dtype=kind)
+    return lookup(text, lambda value: known.get(value.lower()), kind)
 
 
 def complications(text: str, added: dict[str, str]) -> str:

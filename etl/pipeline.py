@@ -240,10 +240,8 @@ def _site(layout: Layout) -> pl.Expr:
     sites = layout.settings.sites
     if layout.profile.kind != "report" or not sites:
         return pl.col("site")
-    names = [name.casefold() for name in sites]
-    found = pl.col("site").str.to_lowercase()
-    mapped = found.replace_strict(names, list(sites.values()), default=None, return_dtype=pl.String)
-    return pl.coalesce(mapped, pl.col("site"))
+    own = {name.casefold(): site for name, site in sites.items()}
+    return to.lookup(pl.col("site"), lambda name: own.get(name.casefold(), name), pl.String())
 
 
 def to_words(layout: Layout, name: str) -> dict[str, object]:
@@ -359,20 +357,14 @@ def _derive(layout: Layout, frame: pl.LazyFrame, key: bytes) -> pl.LazyFrame:
 def _last(frame: pl.LazyFrame) -> pl.LazyFrame:
     """Add what depends on values that were cleared, and the flags as a list."""
     col, known = pl.col, procedures.catalogue()
-    codes = list(known)
     bmi = col("weight_kg") / (col("height_cm") / 100) ** 2
-    family = [known[code].family for code in codes]
-    region = [known[code].region for code in codes]
+    code = col("procedure_code")
     zero = (col("mask") // (1 << list(FLAGS).index("ultrasound_zero_dose"))) % 2 == 1
     return frame.with_columns(
         *(pl.when(~zero).then(col(n)).alias(n) for n in IONISING),
         bmi=pl.when(bmi.is_between(10, 80)).then(bmi),
-        procedure_family=col("procedure_code").replace_strict(
-            codes, family, default=None, return_dtype=pl.String
-        ),
-        region=col("procedure_code").replace_strict(
-            codes, region, default=None, return_dtype=pl.String
-        ),
+        procedure_family=to.lookup(code, lambda name: known[name].family, pl.String()),
+        region=to.lookup(code, lambda name: known[name].region, pl.String()),
         flags=_flag_list(col("mask")),
         source_line=col(LINE).cast(pl.Int64),
     )

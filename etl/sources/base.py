@@ -1,5 +1,6 @@
 """What every reader of a file is and gives."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -40,6 +41,8 @@ class Table:
     delimiter: str = ","
     may_hold_comma: bool = True
     trimmed: bool = False  #: no cell has outer blanks or is an empty text
+    #: Reads the same rows with care, where the quick way may meet a row that is too long.
+    otherwise: "Callable[[], Table] | None" = None
     columns: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -70,7 +70,8 @@ def read(path: Path, work_dir: Path, settings: Settings) -> Table:
         return _careful(path, settings, work_dir)
     delimiter, names = _header(path)
     header = tidy_header(names)
-    if not _tidy(path, census, delimiter):
+    even = not census.quotes and delimiter == "," and _even(census, len(header))
+    if not _tidy(path, census, delimiter, even=even):
         return _careful(path, settings, work_dir)
     quote = '"' if census.quotes else None
     frame = pl.scan_csv(
@@ -89,7 +90,16 @@ def read(path: Path, work_dir: Path, settings: Settings) -> Table:
         delimiter,
         may_hold_comma=_commas_in_cells(census, delimiter),
         trimmed=census.trimmed and delimiter in ",;",
+        otherwise=(lambda: _careful(path, settings, work_dir)) if even else None,
     )
+
+
+def _even(census: Census, width: int) -> bool:
+    """Say whether the file has as many commas as its lines need: then no row is too long.
+
+    Unless another is too short, which the quick reader stumbles over.
+    """
+    return census.commas == (width - 1) * census.lines
 
 
 def _commas_in_cells(census: Census, delimiter: str) -> bool:
@@ -200,11 +210,11 @@ def _header(path: Path) -> tuple[str, list[str]]:
     return best[1], best[2]
 
 
-def _tidy(path: Path, census: Census, delimiter: str) -> bool:
+def _tidy(path: Path, census: Census, delimiter: str, *, even: bool) -> bool:
     """Say whether the quick reader gets every row and line number right."""
     if census.returns and census.returns != census.lines - 1 and census.returns != census.lines:
         return False
-    return _fits(path, delimiter, quotes=census.quotes > 0)
+    return even or _fits(path, delimiter, quotes=census.quotes > 0)
 
 
 def _fits(path: Path, delimiter: str, *, quotes: bool) -> bool:

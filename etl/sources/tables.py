@@ -41,6 +41,12 @@ class TableReader:
     ) -> Staged:
         """Read, normalise and check one file."""
         table = self.read(source.path, work_dir, settings)
+        try:
+            return stage_table(table, source, work_dir=work_dir, settings=settings, key=key)
+        except pl.exceptions.ComputeError:
+            if table.otherwise is None:
+                raise
+        table = table.otherwise()
         return stage_table(table, source, work_dir=work_dir, settings=settings, key=key)
 
 
