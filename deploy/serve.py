@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # Streamlit adds this script's folder only
 
 from pages.shared.gate import is_loopback, local_words  # noqa: E402
-from warehouse.connect import current_snapshot  # noqa: E402
+from warehouse.connect import serving  # noqa: E402
 from warehouse.settings import settings, shown  # noqa: E402
 
 log = logging.getLogger("kerma.serve")
@@ -67,7 +67,7 @@ class SecurityHeaders:
 
 async def health(_: Request) -> JSONResponse:
     """Say whether there is a warehouse to show; for monitors."""
-    snapshot = current_snapshot(shown().snapshots)
+    snapshot = serving(shown().snapshots)
     found = {"status": "ok" if snapshot else "empty", "snapshot": snapshot and snapshot.name}
     return JSONResponse(found, status_code=200 if snapshot else 503)
 

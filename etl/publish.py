@@ -15,13 +15,12 @@ import duckdb
 
 from etl.privacy import OLDEST_AGE
 from etl.pseudonym import KeyProblemError, fingerprint, since
-from warehouse.connect import READ_ONLY
+from warehouse.connect import READ_ONLY, problem, snapshot_number, snapshots
 from warehouse.settings import Settings
 
 SQL = Path(__file__).resolve().parent.parent / "warehouse"
 WORK_PREFIX = ".work-"
 LINK = "current.duckdb"
-_NAME = re.compile(r"kerma-\d{8}T\d{6}Z-(\d+)\.duckdb")
 _MIGRATION = re.compile(r"(\d{3})_\w+\.sql")
 
 #: Linux' request to share a file's blocks (Btrfs, XFS) instead of copying them.
@@ -71,15 +70,6 @@ def _migrations() -> list[tuple[int, str]]:
     return sorted((int(match[1]), f"migrations/{path.stem}") for match, path in found if match)
 
 
-def snapshots(folder: Path) -> list[Path]:
-    """Return the published files, newest first: by their running number, not by a clock."""
-    if not folder.is_dir():
-        return []
-    found = ((_NAME.fullmatch(path.name), path) for path in folder.iterdir())
-    numbered = [(int(match[1]), path) for match, path in found if match]
-    return [path for _, path in sorted(numbered, reverse=True)]
-
-
 def base_snapshot(folder: Path) -> tuple[Path | None, list[str]]:
     """Return the snapshot to build on and what is wrong with better ones.
 
@@ -105,19 +95,6 @@ def base_snapshot(folder: Path) -> tuple[Path | None, list[str]]:
 def reading(snapshot: Path) -> duckdb.DuckDBPyConnection:
     """Open a snapshot for a moment; a reader in the same process may have it open too."""
     return duckdb.connect(snapshot, read_only=True, config=READ_ONLY)
-
-
-def problem(path: Path) -> str | None:
-    """Say why a snapshot cannot be used, or None."""
-    try:
-        with reading(path) as con:
-            run_sql(con, "write/version")
-            whole = one_row(con, "write/size")[0]
-        if path.stat().st_size < whole:
-            return f"truncated: {path.stat().st_size} of {whole} bytes"
-    except (duckdb.Error, OSError) as error:
-        return str(error).splitlines()[0]
-    return None
 
 
 @dataclass
@@ -146,10 +123,7 @@ class Work:
         self.closed = True
         _sync(self.file)
         folder = self.settings.snapshots
-        number = 1 + max(
-            (int(match[1]) for path in snapshots(folder) if (match := _NAME.fullmatch(path.name))),
-            default=0,
-        )
+        number = 1 + max(map(snapshot_number, snapshots(folder)), default=0)
         target = folder / f"kerma-{started.astimezone(UTC):%Y%m%dT%H%M%SZ}-{number:06d}.duckdb"
         self.file.rename(target)
         _sync(folder)

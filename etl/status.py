@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from etl.publish import SQL
-from warehouse.connect import current_snapshot, cursor
+from warehouse.connect import current_snapshot, cursor, problem, serving
 from warehouse.settings import Settings
 
 #: What monitoring sees as exit code.
@@ -17,12 +17,19 @@ FRESH, STALE, FAILED = 0, 1, 2
 
 def status(settings: Settings) -> dict[str, Any]:
     """Return the state of the installation: snapshot, freshness, last run."""
-    snapshot = current_snapshot(settings.snapshots)
+    current, snapshot = current_snapshot(settings.snapshots), serving(settings.snapshots)
     state: dict[str, Any] = {"data_dir": str(settings.data_dir), "snapshot": None}
-    if snapshot is not None:
-        state |= {"snapshot": snapshot.name} | _rows(snapshot, "status").row(0, named=True)
     last = _last_run(settings.data_dir / "state" / "last_run.json")
     health, why = judged(last, snapshot is not None, settings.stale_hours, datetime.now(UTC))
+    if current is not None and snapshot is not None:
+        state["snapshot"] = snapshot.name
+        if wrong := problem(snapshot):
+            health, why = "failed", f"{snapshot.name} cannot be used ({wrong}): restore a backup"
+        else:
+            state |= _rows(snapshot, "status").row(0, named=True)
+        if snapshot != current:
+            health = "failed"
+            why = f"{current.name} is damaged, {snapshot.name} serves until the next refresh"
     return {"health": health, "why": why} | state | {"last_run": last}
 
 
@@ -48,7 +55,7 @@ def judged(
 
 def rejected_rows(settings: Settings, run: str | None, everything: bool) -> pl.DataFrame:
     """Return the rejected rows of one run or of all, open ones unless ``everything``."""
-    snapshot = current_snapshot(settings.snapshots)
+    snapshot = serving(settings.snapshots)
     if snapshot is None:
         return pl.DataFrame(
             schema={"path": pl.String, "line": pl.Int64, "reasons": pl.List(pl.String)}

@@ -5,6 +5,7 @@ open the file under its own name: DuckDB caches open files by path, so a file re
 name would serve its old rows.
 """
 
+import re
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
@@ -21,6 +22,14 @@ READ_ONLY = {
 }
 KEPT_OPEN = 2
 
+_NAME = re.compile(r"kerma-\d{8}T\d{6}Z-(\d+)\.duckdb")
+_VERSION, _SIZE = (
+    (Path(__file__).parent / "write" / f"{name}.sql").read_text("utf-8")
+    for name in ("version", "size")
+)
+#: Whether a file could be used, by path, size and time of change.
+_found_good: dict[tuple[Path, int, int], bool] = {}
+
 _open: OrderedDict[Path, duckdb.DuckDBPyConnection] = OrderedDict()
 _lock = Lock()
 
@@ -29,6 +38,57 @@ def current_snapshot(snapshots: Path) -> Path | None:
     """Return the published file that readers should open, or None before the first refresh."""
     link = snapshots / "current.duckdb"
     return link.resolve() if link.exists() else None
+
+
+def snapshots(folder: Path) -> list[Path]:
+    """Return the published files, newest first: by their running number, not by a clock."""
+    if not folder.is_dir():
+        return []
+    return sorted(filter(snapshot_number, folder.iterdir()), key=snapshot_number, reverse=True)
+
+
+def snapshot_number(path: Path) -> int:
+    """Return the running number of a published file, 0 for any other."""
+    match = _NAME.fullmatch(path.name)
+    return int(match[1]) if match else 0
+
+
+def problem(path: Path) -> str | None:
+    """Say why a snapshot cannot be used, or None."""
+    try:
+        with duckdb.connect(path, read_only=True, config=READ_ONLY) as con:
+            con.sql(_VERSION).fetchall()
+            (whole,) = con.sql(_SIZE).fetchall()[0]
+        if path.stat().st_size < whole:
+            return f"truncated: {path.stat().st_size} of {whole} bytes"
+    except (duckdb.Error, OSError) as error:
+        return str(error).splitlines()[0]
+    return None
+
+
+def serving(folder: Path) -> Path | None:
+    """Return the file that readers open: the one in service, or the newest good one.
+
+    Each file is looked at once, and again when it changed; without any good one it is the one in
+    service, which fails in words.
+    """
+    current = current_snapshot(folder)
+    if current is None or _good(current):
+        return current
+    return next((path for path in snapshots(folder) if path != current and _good(path)), current)
+
+
+def _good(path: Path) -> bool:
+    try:
+        info = path.stat()
+    except OSError:
+        return False
+    mark = (path, info.st_size, info.st_mtime_ns)
+    if mark not in _found_good:
+        with _lock:
+            _open.pop(path, None)  # what it remembers of the file may no longer be so
+        _found_good[mark] = problem(path) is None
+    return _found_good[mark]
 
 
 def cursor(snapshot: Path) -> duckdb.DuckDBPyConnection:

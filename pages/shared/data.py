@@ -10,7 +10,7 @@ from pages.shared import auth, trace
 from pages.shared.filters import Filters
 from warehouse import queries
 from warehouse.access import RefusedError, Scope
-from warehouse.connect import current_snapshot
+from warehouse.connect import serving
 from warehouse.queries import run, schema_wanted
 from warehouse.settings import shown
 
@@ -21,7 +21,7 @@ CASE = "case_row"
 
 def snapshot() -> Path | None:
     """Return the published warehouse file, or None before the first refresh."""
-    return current_snapshot(shown().snapshots)
+    return serving(shown().snapshots)
 
 
 def scope() -> Scope:

@@ -1,6 +1,7 @@
 """What a person or a monitor does around the nightly refresh: return, save, bring back, be told."""
 
 import json
+import os
 import tarfile
 import threading
 from datetime import UTC, datetime, timedelta
@@ -15,9 +16,9 @@ from etl.notify import message, notify
 from etl.publish import reading
 from etl.refresh import Asked, refresh
 from etl.rollback import RollbackError, choices, rollback
-from etl.status import judged, status
+from etl.status import judged, rejected_rows, status
 from warehouse import alert_messages
-from warehouse.connect import current_snapshot
+from warehouse.connect import current_snapshot, serving, snapshots
 from warehouse.settings import Settings
 
 HEADER = "site,accession_number,modality,performed_on,patient_id,kap_gycm2\n"
@@ -162,6 +163,34 @@ def test_status_says_its_health(two_nights: Settings) -> None:
     told = status(two_nights)
     assert told["health"] == "fresh"
     assert told["procedures"] == 2
+
+
+@pytest.mark.parametrize("damage", ["cut", "scrambled"])
+def test_while_the_snapshot_in_service_is_damaged_the_one_before_serves(
+    two_nights: Settings, damage: str
+) -> None:
+    """Pages and commands go on and monitoring hears of it, until the next refresh."""
+    before, now = snapshots(two_nights.snapshots)[::-1]
+    if damage == "cut":
+        os.truncate(now, now.stat().st_size // 2)
+    else:
+        with now.open("r+b") as file:
+            file.seek(4096)
+            file.write(os.urandom(20_000))
+    assert serving(two_nights.snapshots) == before
+    told = status(two_nights)
+    assert (told["health"], told["procedures"]) == ("failed", 1)
+    assert now.name in told["why"] and before.name in told["why"]
+    assert rejected_rows(two_nights, None, False).is_empty()
+    refresh(two_nights, Asked(), lambda *_, **__: None)
+    assert status(two_nights)["health"] == "fresh" and accessions(two_nights) == {"A1", "A2"}
+
+
+def test_without_any_good_snapshot_status_says_to_restore(two_nights: Settings) -> None:
+    for path in snapshots(two_nights.snapshots):
+        path.write_bytes(b"no database")
+    told = status(two_nights)
+    assert told["health"] == "failed" and "restore a backup" in told["why"]
 
 
 class Receiver(BaseHTTPRequestHandler):
