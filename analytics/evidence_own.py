@@ -7,6 +7,7 @@ Scores come counted: ``timepoint``, ``baseline`` and ``value`` in per cent of th
 from dataclasses import dataclass
 
 import polars as pl
+from scipy import special
 
 from analytics.evidence_rows import Measure, back
 from analytics.frequency import Counts, moments, quantile_interval, tally
@@ -106,12 +107,12 @@ def median_interval(counts: Counts, unit: str) -> Estimate | NotComputable:
 
 
 def mean_interval(counts: Counts, unit: str) -> Estimate | NotComputable:
-    """Return a mean with its large-sample interval, as the papers' means get theirs."""
+    """Return a mean with its t interval."""
     if counts.n < 2:
         return NotComputable("fewer than two procedures have a value", counts.n)
     found = moments(counts)
-    half = normal_quantile(0.95) * (found.variance / counts.n) ** 0.5
-    return Estimate(found.mean, found.mean - half, found.mean + half, counts.n, "mean, Wald", unit)
+    half = float(special.stdtrit(counts.n - 1, 0.975)) * (found.variance / counts.n) ** 0.5
+    return Estimate(found.mean, found.mean - half, found.mean + half, counts.n, "mean, t", unit)
 
 
 def contrast(

@@ -307,7 +307,8 @@ def unit_of(info: FieldInfo) -> str | None:
 
 def is_identifier(name: str) -> bool:
     """Say whether a column names a person."""
-    extra = ProcedureRow.model_fields[name].json_schema_extra
+    info = ProcedureRow.model_fields.get(name)
+    extra = info.json_schema_extra if info else None
     return isinstance(extra, dict) and bool(extra.get("identifier"))
 
 

@@ -57,6 +57,15 @@ class Merge:
         self.inserted += sum(each.inserted for each in counts.values())
         return results
 
+    def follow_ups(self, staged: Staged) -> FileResult:
+        """Merge one file of follow-ups: with their procedures, or waiting for them."""
+        with self._transaction():
+            file_id = self.last_file + 1
+            counts = self._follow_up_rows(staged, file_id)
+            result = self._enter(staged, file_id, counts)
+        self._merged(staged, 0, 1)
+        return result
+
     def refused(self, staged: Staged) -> FileResult:
         """Enter a file that was refused as a whole."""
         with self._transaction():
@@ -70,6 +79,8 @@ class Merge:
         ``confirmed`` has the names that people gave a code: name, procedure_code,
         procedure_family, region.
         """
+        run_sql(self.con, "write/follow_up_arrived", base=self.base)
+        self._place_follow_ups()
         run_sql(self.con, "write/flag_reused")
         with self._given(confirmed_input=confirmed):
             (renamed,) = one_row(self.con, "write/confirmed_names")
@@ -83,6 +94,11 @@ class Merge:
         with self._given(unmapped_input=suggested):
             run_sql(self.con, "write/unmapped")
         return renamed > 0
+
+    def unplaced(self) -> dict[str, tuple[int, int]]:
+        """Return how many follow-ups are kept but not counted, by why: in all, and of this run."""
+        found = run_sql(self.con, "write/follow_up_unplaced", run_id=self.run_id)
+        return {state: (n, n_new) for state, n, n_new in found}
 
     def check(self) -> None:
         """Raise BrokenPromiseError unless the copy is fit for publication."""
@@ -158,6 +174,26 @@ class Merge:
         (absorbed,) = one_row(self.con, "write/report_absorbed")
         return counts, absorbed
 
+    def _follow_up_rows(self, staged: Staged, file_id: int) -> Counts:
+        given = {"source_at": staged.source.source_at, "run_id": self.run_id}
+        given |= {"source_file_id": file_id, "path": staged.source.name}
+        with self._given(follow_up_input=staged.follow_ups):
+            run_sql(self.con, "write/follow_up_merge", **given)
+        self._place_follow_ups()
+        rows, inserted, updated, unchanged, duplicate, contradicted = one_row(
+            self.con, "write/follow_up_counts"
+        )
+        rejected = staged.rejected.height
+        self._expect(staged, rows + rejected)
+        return Counts(staged.read, inserted, updated, unchanged, duplicate, rejected + contradicted)
+
+    def _place_follow_ups(self) -> None:
+        """Match the follow-ups of the cases in question with their procedures, and merge them."""
+        (cases,) = one_row(self.con, "write/follow_up_cases")
+        if cases:
+            run_sql(self.con, "write/follow_up_place")
+            self._recombine()
+
     def _adopt(self, file_id: int) -> int:
         """Let log rows take in what reports told under an institution's name; return how many."""
         (held,) = one_row(self.con, "write/report_held")
@@ -172,6 +208,7 @@ class Merge:
         (waiting,) = one_row(self.con, "write/recombine_waiting")
         if waiting:
             run_sql(self.con, "write/report_dose")
+            run_sql(self.con, "write/follow_up_words")
             run_sql(self.con, "write/recombine", run_id=self.run_id)
 
     def _expect(self, staged: Staged, rows: int) -> None:

@@ -24,6 +24,7 @@ from etl.contract import (
     staged_schema,
     unit_of,
 )
+from etl.follow_up import REQUIRED
 from etl.layout import Layout
 from etl.privacy import (
     OLDEST_AGE,
@@ -60,7 +61,7 @@ def stage_table(
     if profile is None:
         raise RefusalError(unknown_layout(table.header))
     layout = Layout(table, profile, settings, decimal_style(table, profile, settings))
-    source = replace(source, name=impersonal_name(source.name, _persons_named(layout, source.name)))
+    source = impersonal(source, layout)
     out = work_dir / f"{source.sha256[:16]}.procedures.parquet"
     bad, raw, report = split(layout, check(layout), out, key)
     kept = pl.scan_parquet(out).select(pl.len()).collect().item()
@@ -81,6 +82,11 @@ def stage_table(
     )
 
 
+def impersonal(source: SourceFile, layout: Layout) -> SourceFile:
+    """Return a source file under a name that names no person of its table."""
+    return replace(source, name=impersonal_name(source.name, _persons_named(layout, source.name)))
+
+
 def _persons_named(layout: Layout, file_name: str) -> list[str]:
     """Return the identifiers in a table that its file name may be made of."""
     words = telling_words(file_name)
@@ -95,14 +101,21 @@ def _persons_named(layout: Layout, file_name: str) -> list[str]:
 
 def unknown_layout(header: tuple[str, ...]) -> str:
     """Say what a file lacks that no layout fits."""
-    from etl.profiles import field_of, missing_columns
+    from etl.profiles import field_of, follow_up_columns, missing_columns
 
     if not names_columns(header):
         return (
             "its first row holds values, no column names: put the names of docs/columns.md above it"
         )
     known = {found[0] for found in map(field_of, header) if found}
+    follow = follow_up_columns(header)
     names = ", ".join(f"'{name}'" for name in header[:12]) + (" …" if len(header) > 12 else "")
+    if "scale" in follow and "modality" not in known:
+        lacking = ", ".join(name for name in REQUIRED if name not in follow)
+        return (
+            f"missing column: {lacking or 'timepoint (or measured_on)'}; a follow-up log was found "
+            f"with {names}. Add the column, or describe the layout in a profile (docs/profiles.md)"
+        )
     if known:
         lacking = ", ".join(missing_columns(known))
         return (
@@ -530,6 +543,13 @@ def _reject_row(layout: Layout, row: dict[str, Any], key: bytes) -> tuple[Any, .
     if row[PROBLEM] is not None:
         rule, _, reason = row[PROBLEM].partition(MARK)
         told, rules = [reason], [rule]
+    return refused_row(layout, row, told, rules, key)
+
+
+def refused_row(
+    layout: Layout, row: dict[str, Any], told: list[str], rules: list[str], key: bytes
+) -> tuple[Any, ...]:
+    """Return a row of `REJECTED`, without what names a person."""
     places = _withheld(layout, row, rules)
     hidden = {part.strip() for place in places for part in (row[place] or "").split("\t")} - {""}
     told = [_in_the_files_words(layout, without(reason, hidden)) for reason in told]
@@ -551,7 +571,7 @@ def _withheld(layout: Layout, row: dict[str, Any], rules: list[str]) -> frozense
     if "quote" in rules and named:
         return frozenset(columns)
     surplus = (row[columns[-1]] or "").count("\t") if "long_row" in rules else 0
-    unread = row["modality"] is None and row["performed_on"] is None
+    unread = row.get("modality") is None and row["performed_on"] is None
     filled = next((i for i in range(len(columns), 0, -1) if row[columns[i - 1]]), 0)
     missing = len(columns) - filled if unread else 0
     return frozenset(

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from etl import units
 from etl.contract import ProcedureRow, unit_of
+from etl.follow_up import COLUMNS, MOMENT, REQUIRED
 from etl.words import word_map
 
 SHIPPED = Path(__file__).parent / "profiles"
@@ -89,7 +90,7 @@ class Profile(_Strict):
 
     name: str
     title: str = ""
-    kind: Literal["log", "report"] = "log"
+    kind: Literal["log", "report", "followup"] = "log"
     dialect: Literal["openrem_ct", "openrem_rf"] | None = None
     requires: tuple[str, ...] = Field(description="columns by which the header is recognised")
     decimal: Literal[".", ","] | None = None
@@ -113,13 +114,15 @@ class Profile(_Strict):
     @model_validator(mode="after")
     def _known(self) -> "Profile":
         """Refuse names, words and units that the log does not have."""
+        known = COLUMNS if self.kind == "followup" else ProcedureRow.model_fields
         for field in (*self.columns, *self.words, *self.constants):
-            if field not in ProcedureRow.model_fields:
+            if field not in known:
                 raise ValueError(f"'{field}' is no column of the log (docs/columns.md)")
         for field, added in self.words.items():
             word_map(field, added)
         for field, origin in self.columns.items():
-            canonical = unit_of(ProcedureRow.model_fields[field])
+            info = ProcedureRow.model_fields.get(field)
+            canonical = unit_of(info) if info else None
             if origin.unit and (not canonical or units.factor(origin.unit, canonical) is None):
                 raise ValueError(f"{field}: unit '{origin.unit}' is not one of {canonical}")
         return self
@@ -153,12 +156,39 @@ def _read(path: Path) -> Profile:
 
 
 def recognise(header: Sequence[str], own: Path | None) -> Profile | None:
-    """Return the layout of a header: a site's own first, then the shipped, then the plain log."""
+    """Return the layout of a header: a site's own, a shipped one, the plain log or follow-ups."""
     for folder in (own, SHIPPED):
         fitting = [p for p in (load(folder) if folder else ()) if p.fits(header)]
         if fitting:
             return max(fitting, key=lambda profile: len(profile.requires))
-    return canonical(header)
+    return canonical(header) or follow_up(header)
+
+
+def follow_up(header: Sequence[str]) -> Profile | None:
+    """Return the layout of a follow-up log, or none."""
+    columns = follow_up_columns(header)
+    if any(name not in columns for name in REQUIRED) or not any(n in columns for n in MOMENT):
+        return None
+    return Profile(
+        name="follow-up",
+        title="follow-up log",
+        kind="followup",
+        requires=(),
+        columns={name: Origin.model_validate(sent) for name, sent in columns.items()},
+    )
+
+
+def follow_up_columns(header: Sequence[str]) -> dict[str, str]:
+    """Return which column of a header is which of a follow-up log."""
+    names = {word: name for name, other in COLUMNS.items() for word in (name, *other)}
+    found: dict[str, str] = {}
+    for sent in header:
+        name = names.get(plain(sent))
+        if name in found:
+            raise ProfileError(f"columns '{found[name]}' and '{sent}' both mean {name}: keep one")
+        if name:
+            found[name] = sent
+    return found
 
 
 #: Short names of quantities that may stand with a unit in brackets: ``KAP (cGy·cm²)``.

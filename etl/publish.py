@@ -118,9 +118,18 @@ class Work:
         fresh.replace(self.file)
 
     def publish(self, started: datetime) -> Path:
-        """Make the copy the snapshot that readers open, durable before it is visible."""
+        """Make the copy the snapshot that readers open, durable before it is visible.
+
+        On a full disk DuckDB closes without a word and leaves what it could not write in its log:
+        such a file is never published.
+        """
+        run_sql(self.con, "write/checkpoint")
         self.con.close()
         self.closed = True
+        left = self.file.with_name(f"{self.file.name}.wal")
+        wrong = f"{left.name} is left" if left.exists() else problem(self.file)
+        if wrong:
+            raise BrokenPromiseError(f"the new snapshot is not whole ({wrong})")
         _sync(self.file)
         folder = self.settings.snapshots
         number = 1 + max(map(snapshot_number, snapshots(folder)), default=0)

@@ -1,5 +1,6 @@
 """One refresh: find what is new, stage it, merge it into a copy, publish the copy."""
 
+import errno
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -7,12 +8,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
 from etl import marts
 from etl.ahead import Group, One, Outcome, Reading, opened
 from etl.alerts import find as find_alerts
+from etl.entered import as_log
 from etl.find import Found, Seen, find, unchanged
+from etl.follow_up import UNPLACED
 from etl.journal import Journal, Tell
 from etl.ledger import FileResult, RunResult
 from etl.lock import only_one
@@ -36,6 +40,7 @@ from etl.publish import (
 from etl.rekey import rekey
 from etl.staging import SourceFile, Staged, renamed
 from warehouse.confirmed_names import confirmed_names
+from warehouse.entries import entries_after
 from warehouse.procedures import procedures
 from warehouse.review_tables import NewerReviewsError, ReviewsUnreachableError
 from warehouse.settings import Settings
@@ -73,7 +78,7 @@ def refresh(settings: Settings, asked: Asked, tell: Tell) -> RunResult:
             run.result.fail(str(error))
             raise
         except Exception as error:
-            run.result.fail(f"{type(error).__name__}: {error}")
+            run.result.fail(_told(error))
             run.result.snapshot = run.base.name if run.base else None
             run.log.error(error)
         finally:
@@ -81,6 +86,15 @@ def refresh(settings: Settings, asked: Asked, tell: Tell) -> RunResult:
             run.log.end()
             run.notify()
     return run.result
+
+
+def _told(error: Exception) -> str:
+    """Say what stopped the work; a full disk by its name, since a person can act on it."""
+    text = f"{type(error).__name__}: {error}"
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or "No space left on device" in text:
+        return f"the disk is full: free space, the next run does the work ({text})"
+    return text
 
 
 class _Run:
@@ -111,7 +125,7 @@ class _Run:
         seen = Seen(self.settings.data_dir / "state" / "seen.json")
         new = self._find(seen)
         due = bool(added) or self._is_older() or self._names_wait()
-        if new or due:
+        if new or due or self._entries_wait():
             self._load(new, key, due)
         elif problems and self.base is not None and not self.asked.dry_run:
             point_to(self.base)
@@ -204,6 +218,24 @@ class _Run:
             named = pl.DataFrame(schema={"name": pl.String, "procedure_code": pl.String})
         return named.join(known, on="procedure_code")
 
+    def _entered(self, con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+        """Return what people entered in the app and this warehouse does not hold yet."""
+        (last,) = one_row(con, "write/entries_merged")
+        try:
+            return entries_after(self.settings, last)
+        except (NewerReviewsError, ReviewsUnreachableError) as error:
+            message = f"entered outcomes wait for the next run: {error}"
+            if message not in self.result.warnings:
+                self._warn(message)
+            return pl.DataFrame()
+
+    def _entries_wait(self) -> bool:
+        """Say whether a person entered an outcome since the last load."""
+        if self.base is None or self._is_older():
+            return False
+        with reading(self.base) as con:
+            return self._entered(con).height > 0
+
     def _load(self, new: Sequence[Found], key: bytes, due: bool) -> None:
         """Stage and merge files into a migrated copy; publish it if it says anything new."""
         with work_on(self.settings, self.result.run_id, self.base, key) as work:
@@ -212,11 +244,13 @@ class _Run:
                 count = rekey(work.con, key, work.added_keys, work.folder)
                 self._warn(f"{count} patients have new pseudonyms, under the key that was added")
             self._merge_all(new, work, merge, key)
+            self._merge_entered(work, merge, key)
             entered = ("loaded", "partly", "refused")
             if not due and not any(file.status in entered for file in self.result.files):
                 return
             self.log("derive")
             renamed = merge.finish(self._confirmed())
+            self._tell_unplaced(merge)
             run_sql(
                 work.con,
                 "write/run_done",
@@ -235,6 +269,22 @@ class _Run:
             if not self.asked.dry_run:
                 self.log("publish")
                 self.result.snapshot = work.publish(self.started).name
+
+    def _merge_entered(self, work: Work, merge: Merge, key: bytes) -> None:
+        """Merge what people entered, after the files: it may be of cases that these brought."""
+        entries = self._entered(work.con)
+        if entries.is_empty():
+            return
+        source = as_log(entries, work.folder)
+        staged = self._fit(source, One(work.folder, self.settings, key).read(source), None)
+        if staged is not None:
+            self._merge([staged], lambda batch: [merge.follow_ups(batch[0])])
+
+    def _tell_unplaced(self, merge: Merge) -> None:
+        """Say which follow-ups of this run are kept and not counted."""
+        for state, (n, n_new) in merge.unplaced().items():
+            if n_new:
+                self._warn(f"follow-ups of this run {UNPLACED[state]}: {n_new}; {n} in all")
 
     def _merge_all(self, new: Sequence[Found], work: Work, merge: Merge, key: bytes) -> None:
         files = {found.name: found for found in new if found.source is not None}
@@ -259,6 +309,8 @@ class _Run:
                 shown = staged.source.name.partition("!")[0]
             if staged.refusal is not None:
                 refused.append(staged)
+            elif staged.kind == "followup":
+                self._merge([staged], lambda batch: [merge.follow_ups(batch[0])])
             elif staged.kind == "log":
                 self._merge([staged], lambda batch: [merge.log(batch[0])])
             else:
@@ -333,5 +385,5 @@ class _Run:
 
     def _failed(self, name: str, sha256: str, doing: str, error: Exception) -> None:
         self.log.error(error)
-        message = f"internal error while {doing}: {type(error).__name__}: {error}"
+        message = f"internal error while {doing}: {_told(error)}"
         self.log.file(FileResult(name, sha256, "failed", message=message))

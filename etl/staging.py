@@ -87,6 +87,26 @@ EVENT = pl.Schema(
 )
 
 
+#: One row per word on a case's outcome: the columns of table ``follow_up`` that a source can know.
+FOLLOW_UP = pl.Schema(
+    {
+        "site": pl.String,
+        "accession_number": pl.String,
+        "performed_on": pl.Date,
+        "measure": pl.String,
+        "scale": pl.String,
+        "timepoint": pl.String,
+        "measured_on": pl.Date,
+        "score": pl.Float64,
+        "terms": pl.String,
+        "withdrawn": pl.Boolean,
+        "entered_by": pl.String,
+        "updated_at": pl.Datetime("us", "UTC"),
+        "source_line": pl.Int64,
+    }
+)
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """A file of the inbox and what identifies it."""
@@ -107,17 +127,19 @@ class Staged:
     surrogate, provenance and hash columns), plus ``source_line``; a column that no row can have may
     be absent. A kind ``report`` has there what the report says of the procedure besides dose
     (patient, device, names, times).
-    Rows of ``reports`` belong to the procedure row of the same ``source_line``.
+    Rows of ``reports`` belong to the procedure row of the same ``source_line``. A kind ``followup``
+    has no procedures, but ``follow_ups``.
     """
 
     source: SourceFile
     profile: str
-    kind: Literal["log", "report"]
+    kind: Literal["log", "report", "followup"]
     read: int
     procedures: Path | None
     rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED))
     reports: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REPORT))
     events: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EVENT))
+    follow_ups: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FOLLOW_UP))
     raw_values: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RAW_VALUE))
     unmapped: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=UNMAPPED))
     corrected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CORRECTED))

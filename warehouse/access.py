@@ -84,6 +84,7 @@ DEEDS: dict[str, Deed] = {
     "procedure name": Deed("confirm a procedure name", frozenset({"rso"}), all_sites=True),
     "protocol change": Deed("record a change of protocol", frozenset({"rso"})),
     "own level": Deed("save own dose levels", frozenset({"rso"})),
+    "outcome": Deed("enter an outcome of a case", frozenset({"rso", "physician"})),
     "evidence": Deed("change the evidence table", frozenset({"rso", "physician"})),
 }
 

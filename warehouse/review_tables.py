@@ -226,6 +226,23 @@ confirmed_name = Table(
     _at("confirmed_at"),
 )  # fmt: skip
 
+# one row per word of a person on a case's outcome; a mistaken one is corrected by a later one.
+# Nothing here is ever changed or removed: the refresh merges what its snapshot does not know yet.
+outcome_entry = Table(
+    "outcome_entry", metadata, _id(),
+    Column("site", sa.Text, nullable=False),
+    Column("accession_number", sa.Text, nullable=False),
+    Column("performed_on", sa.Date, nullable=False),
+    Column("scale", sa.Text, nullable=False),
+    Column("timepoint", sa.Text),
+    Column("value", sa.Text, nullable=False),
+    Column("grade_scale", sa.Text),
+    Column("status", sa.Text, nullable=False),  # recorded | deleted
+    Column("person", sa.Text, nullable=False),
+    _at("recorded_at"),
+)  # fmt: skip
+Index("outcome_entry_by_case", outcome_entry.c.site, outcome_entry.c.accession_number)
+
 
 # one row per time a person confirmed a coefficient of effective dose, or took that back
 coefficient_mark = Table(
@@ -254,6 +271,10 @@ def _messages(con: sa.Connection) -> None:
     metadata.create_all(con, tables=[alert_told])
 
 
+def _outcome_entries(con: sa.Connection) -> None:
+    metadata.create_all(con, tables=[outcome_entry])
+
+
 def _coefficient_marks(con: sa.Connection) -> None:
     metadata.create_all(con, tables=[coefficient_mark])
 
@@ -264,7 +285,8 @@ MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {
     2: _own_levels_and_changes,
     3: _confirmed_names,
     4: _messages,
-    5: _coefficient_marks,
+    5: _outcome_entries,
+    6: _coefficient_marks,
 }
 
 

@@ -128,6 +128,54 @@ create table procedure_history as
 create table procedure_part as
     select *, ''::varchar as part, ''::varchar as report_uid from procedure limit 0;
 
+-- one row per time point of a follow-up: its day after the procedure, and the days that count as it where a
+-- follow-up comes with a date (docs/definitions.md); 15 minutes is only ever named
+create table follow_up_window (
+    timepoint varchar not null,
+    place tinyint not null,             -- in order of time
+    nominal_day integer not null,
+    first_day integer,
+    last_day integer
+);
+insert into follow_up_window values
+    ('baseline', 0, 0, -30, -1),
+    ('15min', 1, 0, null, null),
+    ('1wk', 2, 7, 4, 10),
+    ('2wk', 3, 14, 11, 22),
+    ('1mo', 4, 30, 23, 45),
+    ('2mo', 5, 61, 46, 76),
+    ('3mo', 6, 91, 77, 137),
+    ('6mo', 7, 183, 138, 229);
+
+-- one row per word of a follow-up log, or of a person in the app, on the outcome of a case
+create table follow_up (
+    site varchar not null,
+    accession_number varchar not null,
+    performed_on date,                  -- day of the procedure, where the sender says it
+    measure varchar not null,           -- pain | odi | ndi | satisfaction | complications
+    scale varchar,                      -- NRS 0-10 | VAS 0-10 | VAS 0-100 | VAS | ODI | NDI; of complications: of their grades
+    timepoint varchar,                  -- as sent; null: by measured_on
+    measured_on date,
+    score double,
+    terms varchar,                      -- complications
+    withdrawn boolean not null,
+    entered_by varchar,                 -- who entered it in the app
+    procedure_id bigint,                -- null: not matched
+    state varchar not null,             -- placed | waiting | ambiguous | outside | scale | beside | withdrawn
+    placed_timepoint varchar,
+    placed_score double,                -- on the scale of the procedure
+    placed_scale varchar,
+    source_at timestamptz not null,
+    source_file_id integer not null,
+    source_line bigint not null,        -- with the file: the key of this table
+    row_hash ubigint not null,
+    run_id varchar not null
+);
+
+-- one row per superseded word; why: corrected | withdrawn | older (arrived after a newer one)
+create table follow_up_history as
+    select *, ''::varchar as superseded_by_run, now() as superseded_at, ''::varchar as why from follow_up limit 0;
+
 -- one row per dose report (a DICOM object, a FHIR bundle's study, a study line of a dose-management export)
 create table dose_report (
     report_uid varchar not null,        -- SOP Instance UID, else a hash of the study line

@@ -9,6 +9,8 @@ from typing import Any
 import fastexcel
 import polars as pl
 
+from etl import follow_up_stage
+from etl.layout import Layout
 from etl.pipeline import stage_table
 from etl.profiles import recognise
 from etl.sources import delimited
@@ -41,6 +43,9 @@ class TableReader:
     ) -> Staged:
         """Read, normalise and check one file."""
         table = self.read(source.path, work_dir, settings)
+        profile = recognise(table.header, settings.profiles_dir)
+        if profile is not None and profile.kind == "followup":
+            return follow_up_stage.stage(Layout(table, profile, settings, "."), source, key)
         try:
             return stage_table(table, source, work_dir=work_dir, settings=settings, key=key)
         except pl.exceptions.ComputeError:

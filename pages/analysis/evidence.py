@@ -19,7 +19,7 @@ VIEWS = {
     "pool": "Pooled answer",
     "ours": "Ours beside the literature",
     "quality": "Risk of bias and certainty",
-    "papers": "Printed and computed",
+    "papers": evidence_papers.VIEW,
     "add": "Add a study",
 }
 MODELS: dict[Model, str] = {

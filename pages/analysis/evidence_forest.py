@@ -21,14 +21,12 @@ from analytics.evidence_rows import (
 )
 from analytics.meta_analysis import Pooled
 from analytics.meta_rare import RarePooled
-from pages.analysis.evidence_lines import ALONE, Line
+from pages.analysis.evidence_lines import ALONE, Line, cells_title
 from pages.shared import charts
 from pages.shared import format as fmt
 
 ROW_HEIGHT = 24
 AXIS_HEIGHT = 70
-#: Below this width of the window the numbers stand in the table only.
-NARROW = 640
 SHORT_NAMES = {
     "MD": "MD", "SMD": "SMD", "ROM": "RoM", "RR": "RR", "OR": "OR", "RD": "RD",
     "PROPORTION": "Share", "ARCSINE": "Share",
@@ -64,7 +62,8 @@ class Axes:
             axis=alt.Axis(
                 values=self._places(), labelExpr=f"{json.dumps(names)}[datum.value + 1]",
                 labelFontWeight=_bold(self.drawn), grid=False, ticks=False, domain=False,
-                labelAlign="left", labelPadding=width, labelLimit=width, labelFontSize=12,
+                labelAlign="left", labelLimit=width, labelFontSize=12,
+                labelPadding=charts.by_width(width, width + self._cells_width()),
                 labelOverlap=False,
             ),
         )  # fmt: skip
@@ -74,17 +73,30 @@ class Axes:
         column = f"{x_title(self.found)[0].split(' (')[0].split(',')[0]}"
         column = f"{SHORT_NAMES.get(self.found.measure, column)} [95 % CI]  weight"
         words = [column, *(line.words for line in self.drawn)]
-        wide = f"windowSize()[0] < {NARROW} ? '' : "
+        return self._column(words, orient="right", labelLimit=320)
+
+    def cells(self) -> alt.Y:
+        """Put what the paper prints of the groups between names and plot, in a wide window."""
+        title = cells_title(self.found) if self._cells_width() else ""
+        return self._column([title, *(line.cells for line in self.drawn)], orient="left")
+
+    def _column(self, words: Sequence[str], **how: Any) -> alt.Y:
+        """Write one text a line, where the window is wide enough."""
         return alt.Y(
-            "y", type="quantitative", scale=self._scale(),
-            title=None,
+            "y", type="quantitative", scale=self._scale(), title=None,
             axis=alt.Axis(
                 values=self._places(),
-                labelExpr=f"{wide}{json.dumps(words)}[datum.value + 1]",
+                labelExpr=f"windowSize()[0] < {charts.NARROW} ? '' :"
+                f" {json.dumps(words)}[datum.value + 1]",
                 labelFontWeight=_bold(self.drawn), grid=False, ticks=False, domain=False,
-                orient="right", labelFontSize=12, labelLimit=320, labelOverlap=False,
+                labelFontSize=12, labelOverlap=False, **how,
             ),
         )  # fmt: skip
+
+    def _cells_width(self) -> int:
+        """Return about how many pixels the groups' column takes, 0 without any."""
+        longest = max((len(line.cells) for line in self.drawn), default=0)
+        return 24 + round(6.2 * max(longest, len(cells_title(self.found)))) if longest else 0
 
     def _places(self) -> list[int]:
         """Return the heading's place and one a line."""
@@ -109,8 +121,9 @@ def chart(found: Analysis, drawn: Sequence[Line], caption: Sequence[str] = ()) -
     rows = _rows(drawn, low, high)
     height = ROW_HEIGHT * (len(drawn) + 1) + (0 if caption else AXIS_HEIGHT)
     layers = [_reference(axes), *_intervals(rows, axes), *_marks(rows, axes)]
-    right = alt.Chart(pl.DataFrame({"y": [0.0]})).mark_point(opacity=0).encode(y=axes.right())
-    whole = alt.layer(alt.layer(*layers), right, height=height)
+    nothing = alt.Chart(pl.DataFrame({"y": [0.0]})).mark_point(opacity=0)
+    columns = [nothing.encode(y=axes.right()), nothing.encode(y=axes.cells())]
+    whole = alt.layer(alt.layer(*layers), *columns, height=height)
     whole = whole.resolve_scale(y="independent").resolve_axis(y="independent")
     if not caption:
         return whole

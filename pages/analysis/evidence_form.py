@@ -41,12 +41,12 @@ def _form(known: evidence.Evidence) -> None:
     left, right = st.columns(2)
     with left:
         kind = st.segmented_control(
-            "The paper prints", list(KINDS), default="events", required=True,
+            "The paper prints", list(KINDS), default="events", required=True, wrap=True,
             format_func=KINDS.__getitem__, key="add-kind",
         )  # fmt: skip
     with right:
         arms = st.segmented_control(
-            "Groups", [2, 1], default=2, required=True, key="add-arms",
+            "Groups", [2, 1], default=2, required=True, wrap=True, key="add-arms",
             format_func=lambda n: "Two groups compared" if n == 2 else "One group",
         )  # fmt: skip
     question = st.selectbox(
@@ -132,10 +132,12 @@ def _effect() -> dict[str, Any]:
         high = _number("CI, high")
     with five:
         patients = _number("Patients", whole=True)
-    one, two, three = st.columns(3)
+    one, two, three, four = st.columns(4)
+    percent = four.number_input("Level of the interval, %", 51, 99, value=95, step=1)
     row = {
         "group_1": one.text_input("First group"),
         "group_2": two.text_input("Second group"),
+        "level": percent / 100,
         "unit": three.text_input("Unit", help="% where shares or risk differences are in per cent"),
     }
     return row | {
@@ -205,20 +207,29 @@ def _words(value: float | None, low: float | None, high: float | None, measure: 
 def _upload() -> None:
     st.markdown(
         "One row a result, with the columns of the empty form (any order, empty ones may be left"
-        " out). Files with the column names of R's `metafor` (`ai`, `n1i`, `m1i`, `sd1i`, `yi`,"
-        " `vi`, `tpos`, `tneg` …) are understood too; say below what they are about."
+        " out). Files with the column names of R's `metafor` (`ai`, `n1i`, `m1i`, `sd1i`, `xi`,"
+        " `ni`, `yi`, `vi`, `tpos`, `tneg` …) are understood too; say below what they are about."
     )
     st.download_button(
         "Empty form", evidence.as_csv([]), "kerma-evidence-form.csv", "text/csv",
         on_click="ignore", icon=":material/download:",
     )  # fmt: skip
-    one, two = st.columns(2)
+    one, two, three = st.columns(3)
     question = one.text_input("Question, if the file has no such column", key="upload-question")
     outcome = two.text_input("Outcome, if the file has no such column", key="upload-outcome")
+    yi = three.selectbox(
+        "What yi is, if the file has it", list(evidence_import.YI), key="upload-measure",
+        format_func=lambda measure: evidence_import.YI[measure].capitalize(),
+    )  # fmt: skip
     file = st.file_uploader("CSV file", type=["csv", "txt", "tsv"], key="upload-file")
     if file is None:
         return
-    given = {"question": question, "outcome": outcome or question, "source": file.name}
+    given = {
+        "question": question,
+        "outcome": outcome or question,
+        "source": file.name,
+        "measure": yi,
+    }
     try:
         text = evidence.decoded(file.getvalue())
         good, bad = evidence_import.read_foreign(text, file.name, given)
@@ -251,12 +262,10 @@ def _add_all(rows: list[Result]) -> None:
 
 
 def _short(rows: list[Result]) -> pl.DataFrame:
+    """Return rows as a table, without the columns that none of them fills."""
     frame = pl.DataFrame([row.model_dump() for row in rows], infer_schema_length=None)
-    kept = [
-        name for name in frame.columns
-        if frame[name].null_count() < frame.height and not (frame[name] == "").all()
-    ]  # fmt: skip
-    return frame.select(kept)
+    filled = frame.select(pl.all().cast(pl.String).replace("", None).is_not_null().any())
+    return frame.select(name for name in frame.columns if filled[name].item())
 
 
 def _added(known: evidence.Evidence) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 
 from analytics.evidence import Analysis
 from analytics.evidence_own import Own
-from analytics.evidence_rows import PERCENTAGES, Point
+from analytics.evidence_rows import PERCENTAGES, Point, Row
 from analytics.meta_analysis import Pooled
 from analytics.meta_rare import RarePooled
 from analytics.results import NotComputable
@@ -33,6 +33,7 @@ class Line:
     n: int | None = None
     words: str = ""
     note: str = ""
+    cells: str = ""
 
 
 def lines(found: Analysis, own: Sequence[Own] = ()) -> list[Line]:
@@ -100,7 +101,41 @@ def _study(p: Point, found: Analysis) -> Line:
     if p.weight is not None and p.weight < ALONE:
         words += f"  {p.weight:.1f}{fmt.THIN}%"
     note = "; ".join(t for t in (p.reason, str(p.row["check"]), str(p.row["note"])) if t)
-    return Line(kind, study_label(p) + mark, p.value, p.low, p.high, p.weight, p.n, words, note)
+    return Line(
+        kind, study_label(p) + mark, p.value, p.low, p.high, p.weight, p.n, words, note, cells(p)
+    )
+
+
+def cells(p: Point) -> str:
+    """Return what the paper prints of each group: events of n, or mean (SD) and n."""
+    row = p.row
+    if row["effect"] is not None:
+        return ""
+    return " v ".join(said for which in (1, 2) if (said := _cell(row, which)))
+
+
+def _cell(row: Row, which: int) -> str:
+    n, events, mean, median, sd, q1, q3 = (
+        row[f"{name}_{which}"] for name in ("n", "events", "mean", "median", "sd", "q1", "q3")
+    )
+    if events is not None:
+        return f"{events}/{n}"
+    middle = median if mean is None else mean
+    if middle is None:
+        return ""
+    spread = f" ({sd:g})" if sd is not None else f" ({q1:g}–{q3:g})" if q1 is not None else ""
+    return f"{middle:g}{spread}" + (f", {n}" if n else "")
+
+
+def cells_title(found: Analysis) -> str:
+    """Name the column of ``cells``."""
+    rows = [p.row for p in found.points if cells(p)]
+    kinds = {
+        "events/n": all(row["events_1"] is not None for row in rows),
+        "mean (SD), n": all(row["mean_1"] is not None for row in rows),
+        "median (quartiles), n": all(row["median_1"] is not None for row in rows),
+    }
+    return next((name for name, fits in kinds.items() if fits), "as printed")
 
 
 def _own(figure: Own, found: Analysis) -> Line:
@@ -149,6 +184,7 @@ def frame(drawn: Sequence[Line]) -> pl.DataFrame:
                 "low": line.low,
                 "high": line.high,
                 "weight_percent": line.weight,
+                "groups": line.cells,
                 "note": line.note,
             }
             for line in drawn

@@ -9,13 +9,12 @@ import streamlit as st
 from analytics import evidence_own as own
 from analytics.evidence_own import Own
 from analytics.evidence_rows import Measure, Row, has_two
-from analytics.frequency import tally
-from analytics.results import Estimate
-from pages.shared import charts, data, downloads
+from pages.analysis import evidence_dose
+from pages.analysis.evidence_papers import row_address
+from pages.shared import charts, data, downloads, page
 from pages.shared import format as fmt
 from pages.shared.page import View
 from warehouse.evidence_models import Result
-from warehouse.reference import reference_levels
 
 #: Own figure → the measure on whose scale it can be drawn.
 SINGLE_MEASURE: dict[str, Measure] = {
@@ -26,7 +25,6 @@ SINGLE_MEASURE: dict[str, Measure] = {
     "pain_reduction": "MEAN",
     "duration": "MEAN",
 }
-FEWEST = 20
 
 
 def modality_of(group: str) -> str:
@@ -93,13 +91,21 @@ def _rows(key: str, view: View, modality: str) -> pl.DataFrame:
 
 def differences(row: Row, figure: Own, view: View) -> str:
     """Say in what the published figure and ours differ."""
-    published = "; ".join(str(row[name]) for name in ("population", "design") if row[name])
+    return f"Published: {_published_kind(row)}. Ours: {_our_kind(view)}; {figure.definition}."
+
+
+def _published_kind(row: Row) -> str:
+    """Return population and design of a study."""
+    return "; ".join(str(row[name]) for name in ("population", "design") if row[name]) or (
+        "not stated"
+    )
+
+
+def _our_kind(view: View) -> str:
+    """Return what our procedures are."""
     chosen = view.filters.procedures
     procedures = ", ".join(fmt.procedure(code) for code in chosen) if chosen else "all procedures"
-    return (
-        f"Published: {published or 'not stated'}. Ours: {procedures}, routine care;"
-        f" {figure.definition}."
-    )
+    return f"{procedures}, routine care"
 
 
 def beside(rows: Sequence[Result], view: View) -> pl.DataFrame:
@@ -111,22 +117,24 @@ def beside(rows: Sequence[Result], view: View) -> pl.DataFrame:
             continue
         figure = figure_of(row, SINGLE_MEASURE[result.own], view)
         if figure is not None:
-            table.append(_line(result, row, figure, view))
+            table.append(_line(result, row, figure))
     return pl.DataFrame(table, infer_schema_length=None)
 
 
-def _line(result: Result, row: Row, figure: Own, view: View) -> dict[str, Any]:
+def _line(result: Result, row: Row, figure: Own) -> dict[str, Any]:
     share = SINGLE_MEASURE[result.own] == "PROPORTION"
+    address = row_address(result.published_rows)
+    check = result.check or "checked, no remark"
+    source = f"https://doi.org/{result.doi}" if result.doi else address
     return {
         "Figure": ", ".join(t for t in (result.outcome, result.timepoint) if t),
-        "Published": published_words(result),
         "Study": result.study,
+        "Published": published_words(result),
         "Ours": _ours_words(figure, share),
-        "What differs": differences(row, figure, view),
-        "Check": result.check or fmt.DASH,
-        "Source": f"[{result.source}](https://doi.org/{result.doi})"
-        if result.doi
-        else result.source,
+        "Our definition": figure.definition,
+        "Check": f"[{check}]({address})" if address else check,
+        "Source": f"[{result.source}]({source})" if source else result.source,
+        "Published population": _published_kind(row),
     }
 
 
@@ -155,7 +163,7 @@ def _ours_words(figure: Own, share: bool) -> str:
 def draw_beside(rows: Sequence[Result], view: View) -> None:
     """Draw the table of outcomes and the table of dose."""
     if not view.n:
-        st.info("The filters leave no procedure of ours: nothing stands beside the literature.")
+        page.nothing(view.filters)
         return
     table = beside(rows, view)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -164,75 +172,14 @@ def draw_beside(rows: Sequence[Result], view: View) -> None:
             downloads.offer(table, key="beside", title="Ours beside the literature",
                             filters=view.filters)  # fmt: skip
     if table.height:
-        st.table(table, hide_index=True)
+        st.table(table.drop("Published population"), hide_index=True)
+        studies = table.group_by("Published population", maintain_order=True).agg(
+            pl.col("Study").unique(maintain_order=True)
+        )
+        told = [f"- {', '.join(names)}: {population}." for population, names in studies.iter_rows()]
+        st.markdown("\n".join(["**Who differs**", "", *told, f"- Ours: {_our_kind(view)}."]))
     st.caption(
         "Side by side, not pooled and not tested: patients, procedures and follow-up differ. Our"
         " figures are of the filters above and of the modality that the study names."
     )
-    draw_dose(view)
-
-
-def draw_dose(view: View) -> None:
-    """Draw published medians of one dose index beside ours of the same index and procedure."""
-    st.subheader("Dose, same index and procedure only", anchor=False)
-    table = dose_table(view)
-    if table.is_empty():
-        st.info(
-            "No published median is of a procedure and dose index that the filters leave with at"
-            f" least {FEWEST} cases of ours."
-        )
-        return
-    with st.container(horizontal=True):
-        st.caption("Medians; air kerma, KAP, CTDIvol and DLP are never set against each other.")
-        downloads.offer(table, key="dose-beside", title="Published dose medians and ours",
-                        filters=view.filters)  # fmt: skip
-    st.dataframe(
-        table, hide_index=True,
-        column_config={"Source": st.column_config.LinkColumn("Source", display_text="open")},
-    )  # fmt: skip
-
-
-def dose_table(view: View) -> pl.DataFrame:
-    """Return published medians with ours, one line a published figure."""
-    levels = reference_levels().filter(pl.col("statistic") == "median")
-    lines = []
-    for (index,), published in levels.group_by(["dose_index"], maintain_order=True):
-        name = str(index)
-        if name not in ("kap_gycm2", "air_kerma_mgy", "dlp_mgycm", "ctdi_vol_mgy"):
-            continue
-        values = data.query(
-            "significance_frequency", view.filters, outcome=name, group_by="procedure",
-            stratum=None, first_of_patient=False,
-        )  # fmt: skip
-        for row in published.iter_rows(named=True):
-            ours = values.filter(pl.col("group") == row["procedure_code"]).drop_nulls("value")
-            line = _dose_line(row, ours, name)
-            if line:
-                lines.append(line)
-    return pl.DataFrame(lines, infer_schema_length=None)
-
-
-def _dose_line(row: dict[str, Any], ours: pl.DataFrame, index: str) -> dict[str, Any] | None:
-    counts = tally(ours["value"].to_numpy(), ours["count"].to_numpy())
-    if counts.n < FEWEST:
-        return None
-    found = own.median_interval(counts, row["unit"])
-    if not isinstance(found, Estimate):
-        return None
-    measure = fmt.measure(index)
-    link = row["url"] or (f"https://doi.org/{row['doi']}" if row["doi"] else None)
-    return {
-        "Procedure": fmt.procedure(row["procedure_code"]),
-        "Index": measure.short,
-        "Unit": measure.unit,
-        "Published median": row["value"],
-        "Published n": row["n"],
-        "Ours, median": round(found.value, 3),
-        "95 % CI": fmt.interval(found.low, found.high),
-        "Our n": found.n,
-        "Population": " ".join(
-            str(row[name]) for name in ("population", "size_band", "country", "year") if row[name]
-        ),
-        "Verified": "yes" if row["verified"] else "no",
-        "Source": link,
-    }
+    evidence_dose.draw(view)

@@ -1,10 +1,13 @@
 """What the papers print against what their own numbers give."""
 
+from urllib.parse import urlencode
+
 import polars as pl
 import streamlit as st
 
 from analytics.evidence_checks import recompute
 from pages.shared import downloads
+from warehouse import evidence
 
 PAPERS = {
     "S0": "S0 Bessar 2026, CT v fluoroscopy, randomised",
@@ -13,6 +16,17 @@ PAPERS = {
     "S3": "S3 Kajdi, CT-guided pars injections, cohort",
     "S4": "S4 web text without sources",
 }
+
+VIEW = "Printed and computed"
+
+
+def row_address(rows: str) -> str:
+    """Return the address at which the first of these printed rows stands with its mark, or ''."""
+    first = rows.split(";")[0]
+    found = evidence.published().filter(pl.col("row_id").cast(pl.String) == first)
+    if found.is_empty():
+        return ""
+    return "?" + urlencode({"view": VIEW, "paper": PAPERS[found["paper"][0]]})
 
 
 def draw(published: pl.DataFrame) -> None:
@@ -34,18 +48,38 @@ def draw(published: pl.DataFrame) -> None:
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     present = [paper for paper in PAPERS if paper in set(published["paper"])]
     with left:
-        paper = st.selectbox("Paper", present, format_func=PAPERS.__getitem__, key="paper")
+        paper = st.selectbox("Paper", present, format_func=PAPERS.__getitem__, key="paper",
+                             bind="query-params")  # fmt: skip
     with right:
         all_rows = st.toggle("Also those that may not be drawn", key="unusable")
     rows = published.filter(pl.col("paper") == paper)
     rows = rows if all_rows else rows.filter(pl.col("usable_as_reference") == "yes")
     shown = rows.select(
-        "row_id", "outcome", "timepoint", "arm_modality", "n", "statistic", "value", "unit",
-        "ci_low", "ci_high", "spread", "p_printed", "printed_where", "cited_from", "check", "note",
-        doi=pl.when(pl.col("doi").str.starts_with("10.")).then("https://doi.org/" + pl.col("doi")),
-    ).with_columns(pl.col(pl.String).exclude("doi").fill_null(""))  # fmt: skip
+        pl.col("row_id").alias("Row"),
+        pl.col("outcome").alias("Figure"),
+        pl.col("timepoint").alias("Time"),
+        pl.col("arm_modality").alias("Group"),
+        pl.col("n").cast(pl.String).alias("n"),
+        pl.col("statistic").alias("Statistic"),
+        pl.concat_str(
+            "value",
+            pl.format("({} to {})", "ci_low", "ci_high"),
+            "unit", "spread", pl.format("p {}", "p_printed"),
+            separator=" ", ignore_nulls=True,
+        ).alias("Printed"),
+        pl.col("printed_where").alias("Where"),
+        pl.col("check").alias("Check"),
+        pl.concat_str(
+            "note", pl.format("cited from {}", "cited_from"), separator="; ", ignore_nulls=True
+        ).alias("Note"),
+        pl.when(pl.col("doi").str.starts_with("10."))
+        .then(pl.format("[open](https://doi.org/{})", "doi"))
+        .alias("Source"),
+    ).with_columns(pl.col(pl.String).fill_null(""))  # fmt: skip
     downloads.offer(rows, key="published", title=f"Figures printed in {paper}")
-    st.dataframe(
-        shown, hide_index=True,
-        column_config={"doi": st.column_config.LinkColumn("doi", display_text="open")},
-    )  # fmt: skip
+    st.table(shown.select(name for name in shown.columns if _told(shown[name])), hide_index=True)
+
+
+def _told(column: pl.Series) -> bool:
+    """Say whether a column holds anything."""
+    return column.dtype != pl.String or bool((column != "").any())

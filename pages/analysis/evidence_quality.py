@@ -12,7 +12,7 @@ from streamlit.elements.vega_charts import AltairChart
 from analytics.evidence import Analysis
 from analytics.evidence_rows import RATIOS, back
 from analytics.meta_analysis import Pooled
-from pages.analysis.evidence_forest import NARROW, x_title
+from pages.analysis.evidence_forest import x_title
 from pages.shared import charts, downloads
 from pages.shared import format as fmt
 from warehouse.evidence_models import Bias, Grade
@@ -142,7 +142,7 @@ def lights(rows: pl.DataFrame, trials: int) -> AltairChart:
             "domain", type="nominal", sort=list(DOMAINS.values()), title=None,
             axis=alt.Axis(
                 orient="top", labelAngle=0, domain=False, ticks=False, labelOverlap=False,
-                labelExpr=f"windowSize()[0] < {NARROW} ? {json.dumps(SHORT)}[datum.label]"
+                labelExpr=f"windowSize()[0] < {charts.NARROW} ? {json.dumps(SHORT)}[datum.label]"
                 " : datum.label",
             ),
         ),

@@ -60,7 +60,10 @@ def _end(found: object, end: int) -> float | None:
 def _time_axis(title: str | None = None) -> alt.X:
     return alt.X(
         "timepoint", type="ordinal", sort=list(TIMEPOINTS.values()), title=title,
-        axis=alt.Axis(labelAngle=0, labelOverlap=False),
+        axis=alt.Axis(
+            labelAngle=charts.by_width(-40, 0), labelAlign=charts.by_width("'right'", "'center'"),
+            labelOverlap=False,
+        ),
     )  # fmt: skip
 
 

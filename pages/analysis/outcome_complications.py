@@ -111,7 +111,7 @@ def _share_chart(frame: pl.DataFrame) -> AltairChart:
     base = alt.Chart(frame, height=alt.Step(30)).encode(
         y=alt.Y(
             "group", type="nominal", title=None, sort=frame["group"].to_list(),
-            axis=alt.Axis(labelLimit=320),
+            axis=charts.names_axis(320),
         ),
         tooltip=[
             alt.Tooltip("group", type="nominal", title="Group"),

@@ -72,7 +72,7 @@ def chart(frame: pl.DataFrame) -> AltairChart:
         .encode(
             y=alt.Y(
                 "group", type="nominal", title=None, sort=list(dict.fromkeys(frame["group"])),
-                axis=alt.Axis(labelLimit=320),
+                axis=charts.names_axis(320),
             ),
             x=alt.X(
                 "from", type="quantitative", scale=x,

@@ -7,7 +7,7 @@ import polars as pl
 import streamlit as st
 
 from analytics.outliers import MIN_CASES
-from pages.data import case_parts, case_review
+from pages.data import case_outcomes, case_parts, case_review
 from pages.dose.case_chart import distribution_chart
 from pages.dose.measures import MEASURES
 from pages.shared import charts, coefficients, data, downloads
@@ -234,6 +234,7 @@ def main() -> None:
     with right:
         draw_checks(row, events, reports)
     case_review.draw(row)
+    case_outcomes.draw(row)
     draw_events(events, row)
     draw_distributions(row)
     draw_patient(row)

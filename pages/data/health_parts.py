@@ -5,6 +5,7 @@ import polars as pl
 
 from pages.data import flag_words
 from pages.data.case_parts import changed_value
+from pages.shared import charts
 from pages.shared import format as fmt
 
 #: Share of completed CT and fluoroscopy procedures that should have a dose.
@@ -56,7 +57,7 @@ def coverage_chart(frame: pl.DataFrame) -> alt.LayerChart | alt.FacetChart:
     )
     base = alt.Chart(shares, height=alt.Step(26)).encode(
         x=alt.X("month", type="ordinal", timeUnit="yearmonth", title=None),
-        y=alt.Y("where", type="nominal", title=None, axis=alt.Axis(labelLimit=260)),
+        y=alt.Y("where", type="nominal", title=None, axis=charts.names_axis(260)),
         tooltip=[
             alt.Tooltip("where", type="nominal", title="Room"),
             alt.Tooltip("month", type="temporal", title="Month", format="%b %Y"),

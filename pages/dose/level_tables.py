@@ -174,7 +174,7 @@ def medians(
     )  # fmt: skip
     order = shown["Procedure"].unique(maintain_order=True).to_list()
     sites = sorted(set(shown["site"]))
-    y = alt.Y("Procedure", type="nominal", sort=order, title=None, axis=alt.Axis(labelLimit=240))
+    y = alt.Y("Procedure", type="nominal", sort=order, title=None, axis=charts.names_axis(290))
     offset = alt.YOffset("site", type="nominal", sort=sites)
     base = alt.Chart(shown, height=alt.Step(max(12, 34 // len(sites))))
     colour = alt.Color(

@@ -17,6 +17,8 @@ from pages.shared.filters import Filters
 HEIGHT = 280
 TALL = 380
 SHORT = 220
+#: Below this width of the window, pixels, charts give up columns of text and shorten labels.
+NARROW = 640
 MODALITIES = ("CT", "fluoroscopy", "ultrasound")
 #: Okabe and Ito's palette: told apart by people with any common colour blindness.
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
@@ -56,6 +58,16 @@ def _scale(look: Mapping[str, str] | Mapping[str, list[int]], present: Iterable[
     """Give each modality that is present its own look, whichever others there are."""
     shown = [modality for modality in MODALITIES if modality in set(present)]
     return alt.Scale(domain=shown, range=[look[modality] for modality in shown])
+
+
+def by_width(narrow: object, wide: object) -> alt.ExprRef:
+    """Return a setting that differs on a narrow window; both as Vega expressions."""
+    return alt.ExprRef(f"windowSize()[0] < {NARROW} ? {narrow} : {wide}")
+
+
+def names_axis(limit: int = 300) -> alt.Axis:
+    """Return the axis of long names; a narrow window leaves room for the plot beside them."""
+    return alt.Axis(labelLimit=by_width(130, limit), labelOverlap=False)
 
 
 def show(

@@ -30,7 +30,7 @@ def forest(frame: pl.DataFrame, title: str, null: float) -> AltairChart:
             type="nominal",
             title=None,
             sort=order,
-            axis=alt.Axis(labelLimit=320, labelOverlap=False),
+            axis=charts.names_axis(320),
         )
     )
     line = base.mark_rule(color=charts.OKABE_ITO[0], strokeWidth=2, clip=True).encode(

@@ -28,6 +28,7 @@ PAGES: dict[str, list[tuple[str, str]]] = {
     "Analysis": [
         ("analysis/significance.py", "Significance"),
         ("analysis/outcomes.py", "Outcomes"),
+        ("analysis/followups.py", "Follow-up"),
         ("analysis/evidence.py", "Evidence"),
     ],
     "Workflow": [
@@ -63,6 +64,7 @@ ROLES: dict[str, frozenset[str]] = {
     "dose/report.py": frozenset({"rso"}),
     "analysis/significance.py": AGGREGATES,
     "analysis/outcomes.py": AGGREGATES,
+    "analysis/followups.py": AGGREGATES,
     "analysis/evidence.py": AGGREGATES,
     "workflow/times.py": AGGREGATES,
     "workflow/rooms.py": AGGREGATES,

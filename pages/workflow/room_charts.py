@@ -77,7 +77,7 @@ def shares(frame: pl.DataFrame, title: str) -> AltairChart:
     base = alt.Chart(frame, height=alt.Step(28)).encode(
         y=alt.Y(
             "group", type="nominal", title=None, sort=list(frame["group"]),
-            axis=alt.Axis(labelLimit=240),
+            axis=charts.names_axis(240),
         ),
         tooltip=[
             alt.Tooltip("group", type="nominal", title="Group"),

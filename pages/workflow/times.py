@@ -112,7 +112,7 @@ def chain_chart(frame: pl.DataFrame) -> AltairChart:
         .encode(
             y=alt.Y(
                 "group", type="nominal", title=None, sort=list(dict.fromkeys(frame["group"])),
-                axis=alt.Axis(labelLimit=300),
+                axis=charts.names_axis(300),
             ),
             x=alt.X("from", type="quantitative", title="Minutes from arrival, medians in turn"),
             x2=alt.X2("to"),

@@ -73,7 +73,8 @@ def test_a_newcomer_adds_studies_and_takes_the_forest_plot_along(page: Page) -> 
     with page.expect_download() as taken:
         page.get_by_role("button", name="SVG", exact=True).click()
     svg = Path(taken.value.path()).read_text("utf-8")
-    assert "Beta 2021" in svg and "Heterogeneity" in svg and "favours" not in svg
+    assert "Beta 2021" in svg and "1/60 v 4/61" in svg and "Heterogeneity" in svg
+    assert "favours" not in svg
 
 
 def test_a_wrong_number_is_explained_beside_the_form(page: Page) -> None:

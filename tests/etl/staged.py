@@ -110,7 +110,13 @@ def load(con: duckdb.DuckDBPyConnection, folder: Path, *files: Staged) -> list[A
     merge = Merge(con, f"run-{next(_numbers)}", folder)
     results = []
     for staged in files:
-        results += [merge.log(staged)] if staged.kind == "log" else merge.reports([staged])
+        match staged.kind:
+            case "log":
+                results.append(merge.log(staged))
+            case "followup":
+                results.append(merge.follow_ups(staged))
+            case "report":
+                results += merge.reports([staged])
     merge.finish()
     merge.check()
     return results

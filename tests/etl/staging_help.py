@@ -25,7 +25,9 @@ def stage_path(path: Path, work: Path, **settings: Any) -> Staged:
     staged = stage(source, work_dir=work, settings=Settings(**settings), key=KEY)
     left = [entry for entry in work.iterdir() if entry.is_dir()]
     assert not left, "scratch folders are removed"
-    if staged.refusal is None:
+    if staged.kind == "followup" and staged.refusal is None:
+        assert staged.read == staged.follow_ups.height + staged.rejected.height
+    elif staged.refusal is None:
         assert staged.procedures is not None
         assert staged.read == rows(staged).height + staged.rejected.height
     return staged

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.analytics.test_evidence import expected, needs_oracle, rows_of
+from tests.analytics.test_evidence import ORACLE, expected, needs_oracle, rows_of
 from tests.conftest import use_data
 from tests.pages.app import charts, opened, texts
 from tests.people import rso
@@ -88,9 +88,26 @@ def test_ours_stands_beside_and_never_in_the_pool() -> None:
     assert "Ours, 1 month, CT: " in said and "routine care; pain at least 50 % below" in said
     at = question(at, "Radiation")
     assert "the dose quantity is not stated" in texts(at)
-    beside = view(at, "ours").table[0].value
-    assert {"Published", "Ours", "What differs", "Source"} <= set(beside.columns)
+    at = view(at, "ours")
+    beside = at.table[0].value
+    assert {"Published", "Ours", "Our definition", "Source"} <= set(beside.columns)
     assert "73 of 134 (54.5" in "".join(beside["Published"])
+    assert "(?view=Printed+and+computed&paper=S3+Kajdi" in beside["Check"][0]
+    assert "Kajdi, Wald: bilateral lumbar spondylolysis" in texts(at)
+
+
+@pytest.mark.usefixtures("site")
+def test_dose_stands_beside_the_same_index_procedure_and_size() -> None:
+    at = view(opened(PAGE), "ours")
+    table = at.table[1].value
+    sij = table[table["Procedure"].str.contains("SIJ_INJ")]
+    assert list(sij["Published (Gy·cm²)"])[:2] == ["1.21", "1.671"]
+    assert [name.split(", ")[1] for name in sij["Procedure"]][:2] == ["BMI 18.5–25", "BMI 25–30"]
+    assert len(set(sij["Ours (Gy·cm²)"])) == len(sij), "each band beside our own of that band"
+    assert "n = all BMI groups" in sij["Published population and definition"].iloc[0]
+    assert "CTDIvol is left out" in texts(at)
+    marks = [layer["mark"]["type"] for layer in charts(at)[0]["layer"]]
+    assert marks == ["rule", "point", "point"]
 
 
 @pytest.mark.usefixtures("site")
@@ -113,10 +130,27 @@ def test_a_study_is_added_through_the_form_and_pooled(site: Path) -> None:
         next(w for w in at.number_input if w.label == label).set_value(value)
     next(b for b in at.button if b.label == "Check and add").click().run()
     assert "Added A 2020: Risk ratio 0.5" in texts(at)
+    assert list(at.dataframe[0].value["events_1"]) == [3], "the list of what was added"
     row = evidence.load(site / "evidence").own[0]
     assert (row.events_1, row.n_2, row.entered_by != "") == (3, 50, True)
     at = question(view(at, "pool"), "New")
     assert "1 study, 100 patients: risk ratio 0.5" in at.code[0].value
+
+
+@needs_oracle
+def test_a_file_is_shown_before_it_is_added_and_pooled(site: Path) -> None:
+    at = view(opened(PAGE), "add")
+    at.text_input(key="upload-question").set_value("TB: BCG v none")
+    at.file_uploader(key="upload-file").upload("bcg.csv", (ORACLE / "bcg.csv").read_bytes())
+    at.run()
+    preview = at.dataframe[0].value
+    assert len(preview) == 13 and preview["events_1"].iloc[0] == 4 and "mean_1" not in preview
+    next(b for b in at.button if b.label == "Add 13 rows").click().run()
+    assert "Added 13 rows to: TB: BCG v none." in texts(at)
+    at = question(view(at, "pool"), "TB: BCG v none")
+    assert "13 studies, 357347 patients: risk ratio 0.489" in at.code[0].value
+    # R: rma(yi, vi, mods = ~ ablat, test = "adhoc"): slope -0.0291
+    assert "Effect per unit of absolute latitude: −0.0291" in texts(at)
 
 
 def test_a_wrong_study_is_refused_in_words_and_nothing_written(site: Path) -> None:

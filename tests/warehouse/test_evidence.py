@@ -202,15 +202,38 @@ def test_metafor_files_are_understood() -> None:
     assert (first.events_1, first.n_1, first.events_2, first.n_2) == (4, 123, 11, 139)
     given = {"question": "stay", "outcome": "days", "source": "-"}
     good, bad = read_foreign((ORACLE / "normand1999.csv").read_text("utf-8"), "n.csv", given)
-    assert not bad and good[0].mean_1 == 55 and good[0].source == "Edinburgh"
+    assert not bad and good[0].mean_1 == 55 and good[0].study == "Edinburgh"
 
 
-def test_a_foreign_file_with_an_unknown_column_or_count_is_refused() -> None:
+def test_foreign_files_keep_what_has_no_column_and_name_what_is_wrong() -> None:
     given = {"question": "q", "outcome": "o", "source": "s"}
-    _, bad = read_foreign("author,year,tpos,tneg,cpos,cneg,hue\nA,1990,1,9,2,8,red\n", "f", given)
-    assert "'hue'" in str(bad[0])
-    _, bad = read_foreign("author,year,tpos,tneg,cpos,cneg\nA,1990,1,x,2,8\n", "f", given)
-    assert "no whole number" in str(bad[0])
+    good, bad = read_foreign("author,year,ai,bi,ci,di,hue\nA,1990,1,9,2,8,red\n", "f", given)
+    assert not bad and (good[0].study, good[0].note, good[0].n_2) == ("A 1990", "hue red", 10)
+    _, bad = read_foreign("author,tpos,tneg,cpos,cneg\nA,1,9,2,8\nB,1,x,2,8\n", "f", given)
+    assert str(bad[0]) == "f, row 3: tneg 'x': is no whole number: write how many patients"
+    _, bad = read_foreign("author,yi,vi\nA,0.1,0\nB,y,1\nC,0.1,NA\n", "f", given)
+    assert [problem.row for problem in bad] == [2, 3, 4] and "not above 0" in bad[0].text
+    _, bad = read_foreign("author,yi\nA,0.1\n", "f", given)
+    assert "without vi or sei" in str(bad[0])
+
+
+def test_effects_of_foreign_files_are_what_the_person_says() -> None:
+    text = "study;author;year;n1i;n2i;yi;sei\n1;Conn et al.;1968;60;198;0.12;0.147\n"
+    given = {"question": "q", "outcome": "o", "source": "s"}
+    smd = read_foreign(text, "f", given)[0][0]
+    assert (smd.study, smd.measure, smd.effect, smd.patients) == (
+        "Conn et al. 1968",
+        "SMD",
+        0.12,
+        258,
+    )
+    assert smd.low == pytest.approx(0.12 - 1.959964 * 0.147)
+    ratio = read_foreign(text, "f", given | {"measure": "OR"})[0][0]
+    assert (ratio.measure, ratio.effect) == ("OR", pytest.approx(1.1274969, rel=1e-6))
+    assert ratio.high == pytest.approx(1.1274969 * 2.718281828 ** (1.959964 * 0.147), rel=1e-6)
+    share = read_foreign('study,authors,xi,ni\n1,"Giannotta et al.",16,17\n', "f", given)[0][0]
+    got = share.study, share.events_1, share.n_1, share.group_2
+    assert got == ("Giannotta et al.", 16, 17, "")
 
 
 def test_an_empty_form_has_every_column() -> None:

@@ -1,5 +1,5 @@
 -- Compute each procedure of table recombine from its parts: the log's words first, gaps filled by its
--- reports in order of time, dose from the reports. Parameters: $run_id.
+-- reports in order of time, dose from the reports, outcomes from the follow-ups. Parameters: $run_id.
 insert into reused
 select p.site, p.accession_number
 from procedure p
@@ -27,6 +27,40 @@ merged as (
 )
 select
     m.* exclude (flags) replace (
+        coalesce(m.pain_scale, f.pain_scale) as pain_scale,
+        coalesce(f.pain_baseline, m.pain_baseline) as pain_baseline,
+        coalesce(f.pain_15min, m.pain_15min) as pain_15min,
+        coalesce(f.pain_1wk, m.pain_1wk) as pain_1wk,
+        coalesce(f.pain_2wk, m.pain_2wk) as pain_2wk,
+        coalesce(f.pain_1mo, m.pain_1mo) as pain_1mo,
+        coalesce(f.pain_2mo, m.pain_2mo) as pain_2mo,
+        coalesce(f.pain_3mo, m.pain_3mo) as pain_3mo,
+        coalesce(f.pain_6mo, m.pain_6mo) as pain_6mo,
+        coalesce(f.odi_baseline, m.odi_baseline) as odi_baseline,
+        coalesce(f.odi_1wk, m.odi_1wk) as odi_1wk,
+        coalesce(f.odi_2wk, m.odi_2wk) as odi_2wk,
+        coalesce(f.odi_1mo, m.odi_1mo) as odi_1mo,
+        coalesce(f.odi_2mo, m.odi_2mo) as odi_2mo,
+        coalesce(f.odi_3mo, m.odi_3mo) as odi_3mo,
+        coalesce(f.odi_6mo, m.odi_6mo) as odi_6mo,
+        coalesce(f.ndi_baseline, m.ndi_baseline) as ndi_baseline,
+        coalesce(f.ndi_1wk, m.ndi_1wk) as ndi_1wk,
+        coalesce(f.ndi_2wk, m.ndi_2wk) as ndi_2wk,
+        coalesce(f.ndi_1mo, m.ndi_1mo) as ndi_1mo,
+        coalesce(f.ndi_2mo, m.ndi_2mo) as ndi_2mo,
+        coalesce(f.ndi_3mo, m.ndi_3mo) as ndi_3mo,
+        coalesce(f.ndi_6mo, m.ndi_6mo) as ndi_6mo,
+        coalesce(f.satisfaction, m.satisfaction) as satisfaction,
+        if(
+            f.all_terms is null and f.added_terms is null,
+            m.complications,
+            together(coalesce(f.all_terms, m.complications), f.added_terms)
+        ) as complications,
+        if(
+            f.all_terms is null,
+            coalesce(m.complication_scale, f.complication_scale),
+            coalesce(f.complication_scale, m.complication_scale)
+        ) as complication_scale,
         coalesce(
             m.second_modality, list_filter(d.modalities, lambda x: x <> m.modality)[1]
         ) as second_modality,
@@ -56,7 +90,8 @@ select
     list_distinct(list_concat(m.flags, coalesce(d.flags, []))) as flags,
     $run_id as run_id
 from merged m
-left join report_dose d using (procedure_id);
+left join report_dose d using (procedure_id)
+left join follow_up_word f using (procedure_id);
 
 -- What the log said of dose where the report says otherwise.
 create or replace temp table log_dose_aside as

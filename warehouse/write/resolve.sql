@@ -10,6 +10,7 @@ from (
     group by p.site, p.accession_number
 ) p
 where r.resolved_by_run is null
+    and r.source_file_id not in (select source_file_id from source_file where kind = 'followup')
     and r.site = p.site
     and r.accession_number = p.accession_number
     and r.source_file_id < p.source_file_id;
@@ -49,3 +50,20 @@ where r.resolved_by_run is null
     and (r.line is not null or again.path = r.path)  -- refused files have no text to know them by
     and again.site is not distinct from r.site
     and again.accession_number is not distinct from r.accession_number;
+
+-- A follow-up is known by what its rules name: the column, the measure, or neither.
+update rejected_row r
+set resolved_by_run = $run_id
+from follow_up f
+where r.resolved_by_run is null
+    and f.run_id = $run_id
+    and r.source_file_id in (select source_file_id from source_file where kind = 'followup')
+    and f.source_file_id > r.source_file_id
+    and f.site = r.site
+    and f.accession_number = r.accession_number
+    and list_has_any(
+        list_transform(r.rules, lambda rule: split_part(rule, '.', 1)),
+        [
+            f.measure, f.measure || '_' || coalesce(f.timepoint, f.placed_timepoint), 'scale', 'timepoint', 'performed_on', 'measured_on', 'updated_at', 'status', 'json'
+        ]
+    );
