@@ -45,7 +45,13 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
 }
+#: Only where the browser came by TLS: a host is then never asked without it again, for a year.
+BY_TLS = {"Strict-Transport-Security": "max-age=31536000"}
+#: Page data and downloads are kept by no cache on the way; files of the interface may be.
+NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 class SecurityHeaders:
@@ -59,10 +65,21 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                head = MutableHeaders(scope=message)
+                head.update(HEADERS)
+                if _by_tls(scope):
+                    head.update(BY_TLS)
+                if scope["path"].startswith("/media/"):
+                    head.update(NOT_KEPT)
             await send(message)
 
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def _by_tls(scope: Scope) -> bool:
+    """Say whether the browser came by TLS, here or to the proxy in front."""
+    told = dict(scope.get("headers", ())).get(b"x-forwarded-proto", b"")
+    return scope.get("scheme") == "https" or told == b"https"
 
 
 async def health(_: Request) -> JSONResponse:

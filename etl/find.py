@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from etl.limits import too_large
 from etl.staging import SourceFile
 
 #: Half-written or foreign: left alone without a word.
@@ -184,6 +185,8 @@ def _look(
 ) -> Found:
     try:
         info = path.stat()
+        if message := too_large(info.st_size):
+            return Found(path, name, "unreadable", message=message)
         if path in unsettled and not _same(unsettled[path], info):
             return Found(
                 path, name, "busy", message="is still being written: left for the next run"

@@ -26,7 +26,7 @@ from warehouse.settings import Settings
 #: Tables with rows of a patient; ``warehouse/patient/<table>.sql`` selects them.
 TABLES = (
     "procedure", "procedure_part", "procedure_history", "dose_report", "irradiation_event",
-    "complication", "outcome", "raw_value", "rejected_row",
+    "complication", "outcome", "raw_value", "rejected_row", "follow_up", "follow_up_history",
 )  # fmt: skip
 _SHORT = 16  #: digits of a pseudonym in rejected rows of older warehouses
 _CASE = {
@@ -160,9 +160,8 @@ def _rows(con: duckdb.DuckDBPyConnection, table: str, keys: list[str]) -> Iterat
     return (dict(zip(names, row, strict=True)) for row in rows)
 
 
-def _cases(con: duckdb.DuckDBPyConnection) -> list[str]:
-    cases = pl.DataFrame(run_sql(con, "patient/keys"), schema=_CASE, orient="row")
-    return review_patient.case_keys(cases)
+def _cases(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    return pl.DataFrame(run_sql(con, "patient/keys"), schema=_CASE, orient="row")
 
 
 def _holds(path: Path, keys: list[str]) -> bool:

@@ -176,6 +176,7 @@ def work_on(settings: Settings, run_id: str, base: Path | None, key: bytes) -> I
         if base is not None:
             copy(base, file)
         con = connect(file, folder)
+        run_sql(con, "write/confined", folder=str(folder))
         work = Work(folder, con, file, settings, base)
         try:
             if base is None:

@@ -5,37 +5,35 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from warehouse.review_tables import alert, reading, review, review_event, writing
+from warehouse.review_tables import alert, outcome_entry, reading, review, review_event, writing
 from warehouse.reviews import case_key_expr
 from warehouse.settings import Settings
 
-TABLES = (review_event, alert, review)
+TABLES = (review_event, alert, review, outcome_entry)
 
 
-def case_keys(cases: pl.DataFrame) -> list[str]:
-    """Return the keys of cases given by site, accession number, day, device, start and modality."""
-    return cases.select(case_key_expr()).to_series().unique().sort().to_list()
+def told(settings: Settings, cases: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """Return every row about some cases, by table.
 
-
-def told(settings: Settings, keys: list[str]) -> dict[str, list[dict[str, Any]]]:
-    """Return every row about the cases, by table."""
+    ``cases`` has site, accession_number, performed_on, device, procedure_start_at and modality.
+    """
     with reading(settings) as con:
         return {
             table.name: [
-                dict(row._mapping) for row in con.execute(sa.select(table).where(_of(table, keys)))
+                dict(row._mapping) for row in con.execute(sa.select(table).where(_of(table, cases)))
             ]
             for table in TABLES
         }
 
 
-def forget(settings: Settings, keys: list[str]) -> dict[str, int]:
-    """Delete every row about the cases; return how many, by table.
+def forget(settings: Settings, cases: pl.DataFrame) -> dict[str, int]:
+    """Delete every row about some cases (as for :func:`told`); return how many, by table.
 
     The file is written anew, so that nothing stays readable in its free pages.
     """
     with writing(settings) as con:
         counts = {
-            table.name: con.execute(sa.delete(table).where(_of(table, keys))).rowcount
+            table.name: con.execute(sa.delete(table).where(_of(table, cases))).rowcount
             for table in TABLES
         }
         file = con.dialect.name == "sqlite"
@@ -49,8 +47,13 @@ def forget(settings: Settings, keys: list[str]) -> dict[str, int]:
     return counts
 
 
-def _of(table: sa.Table, keys: list[str]) -> sa.ColumnElement[bool]:
+def _of(table: sa.Table, cases: pl.DataFrame) -> sa.ColumnElement[bool]:
     """Say which rows are about the cases."""
+    keys = cases.select(case_key_expr()).to_series().unique().sort().to_list()
+    if table is outcome_entry:
+        numbered = cases.drop_nulls("accession_number").select("site", "accession_number").unique()
+        pair = sa.tuple_(outcome_entry.c.site, outcome_entry.c.accession_number)
+        return pair.in_(numbered.rows())
     if table is review_event:
         ids = sa.select(review.c.id).where(review.c.case_key.in_(keys))
         return review_event.c.review_id.in_(ids)

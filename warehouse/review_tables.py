@@ -336,11 +336,14 @@ def _engine(url: str) -> sa.Engine:
     return made
 
 
+_PRAGMAS = ("pragma journal_mode=wal", "pragma synchronous=full", "pragma foreign_keys=on")
+
+
 def _sqlite_settings(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions begin as _sqlite_begin says, not by the driver
     cursor = connection.cursor()
-    for pragma in ("journal_mode=wal", "synchronous=full", "foreign_keys=on"):
-        cursor.execute(f"pragma {pragma}")
+    for pragma in _PRAGMAS:
+        cursor.execute(pragma)
     cursor.close()
 
 

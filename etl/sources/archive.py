@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from etl.limits import HIGHEST_RATIO
 from etl.sources.base import RefusalError
 from etl.staging import SourceFile
 
@@ -14,8 +15,6 @@ from etl.staging import SourceFile
 MOST_MEMBERS = 20_000
 LARGEST_MEMBER = 1 * 2**30
 LARGEST_TOTAL = 4 * 2**30
-#: A dose report shrinks to a tenth, a log to a fiftieth; a bomb to a thousandth and less.
-HIGHEST_RATIO = 400
 _SMALL = 1 * 2**20
 _CHUNK = 2**20
 #: Workbooks are zip files too: these parts tell them from archives.

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from etl.limits import unpacking
 from etl.profiles import recognise
 from etl.sources.base import LINE, MARK, PROBLEM, RefusalError, Table, tidy_header
 from warehouse.settings import Settings
@@ -55,7 +56,8 @@ def inflate(path: Path, work_dir: Path) -> Path:
     target = work_dir / f"inflated-{path.stem}"
     try:
         with pa.input_stream(str(path), compression=kind) as packed, target.open("wb") as plain:
-            while block := packed.read(_CHUNK):
+            blocks = iter(lambda: packed.read(_CHUNK), b"")
+            for block in unpacking(blocks, path.stat().st_size):
                 plain.write(block)
     except (OSError, pa.ArrowInvalid) as error:
         raise RefusalError(f"cannot be unpacked: {error}; send the file again") from error

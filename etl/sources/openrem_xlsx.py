@@ -10,6 +10,7 @@ import fastexcel
 import numpy as np
 import polars as pl
 
+from etl.limits import check_workbook
 from etl.pipeline import stage_table
 from etl.sources.base import LINE, PROBLEM, RefusalError, Table, tidy_header
 from etl.staging import SourceFile, Staged
@@ -87,6 +88,7 @@ class OpenRemWorkbook:
 
 def read(path: Path) -> Table:
     """Return the studies of a workbook under the names and in the texts of the CSV."""
+    check_workbook(path)
     try:
         book = fastexcel.read_excel(path)
         sheet = book.load_sheet(_SHEET, header_row=None, dtypes="string").to_polars()

@@ -11,6 +11,7 @@ import polars as pl
 
 from etl import follow_up_stage
 from etl.layout import Layout
+from etl.limits import check_rows, check_text, check_workbook
 from etl.pipeline import stage_table
 from etl.profiles import recognise
 from etl.sources import delimited
@@ -80,6 +81,7 @@ def read_excel(path: Path, work_dir: Path, settings: Settings) -> Table:
         raise RefusalError(
             "is protected by a password or an old .xls workbook: save it as .xlsx, unprotected"
         )
+    check_workbook(path)
     try:
         book = fastexcel.read_excel(path)
         sheets = {name: _sheet(book, name) for name in book.sheet_names}
@@ -125,9 +127,11 @@ def read_parquet(path: Path, work_dir: Path, settings: Settings) -> Table:
     try:
         frame = pl.scan_parquet(path, glob=False)
         schema = frame.collect_schema()
+        rows = frame.select(pl.len()).collect().item()  # of the file's own description
     except (pl.exceptions.ComputeError, OSError) as error:
         told = str(error).splitlines()[0] if str(error) else "damaged"
         raise RefusalError(f"cannot be read as Parquet ({told}): export it again") from error
+    check_rows(rows)
     nested = [name for name, kind in schema.items() if kind.is_nested() or kind == pl.Binary]
     if nested:
         raise RefusalError(
@@ -157,6 +161,7 @@ def _as_text(name: str, kind: pl.DataType, zone: str) -> pl.Expr:
 
 def read_jsonl(path: Path, work_dir: Path, settings: Settings) -> Table:
     """Read one JSON object a line."""
+    check_text(path)
     rows = list(_objects(path))
     if not rows:
         raise RefusalError("is empty: export it again")

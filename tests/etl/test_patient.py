@@ -134,6 +134,15 @@ def lived(chosen: Settings) -> Settings:
     made = projection()
     made.PatientID, made.AccessionNumber = ANNA, "A3"
     save(made, chosen.inbox / "three.dcm")
+    with writing(chosen) as con:
+        for number in ("A1", "B1"):
+            con.execute(
+                outcome_entry.insert().values(
+                    site="north", accession_number=number, performed_on=date(2026, 2, 1),
+                    scale="NRS 0-10", timepoint="1wk", value="3", status="recorded",
+                    person="Dr Q", recorded_at=now(),
+                )
+            )  # fmt: skip
     load(chosen, "four.csv", row("A3", "2026-03-02", ANNA), row("B2", "2026-02-03", BERT, "6000"))
     backup(chosen, chosen.data_dir.parent / "saved.tar")
     return chosen
@@ -161,6 +170,7 @@ def test_a_patient_is_forgotten_everywhere(lived: Settings) -> None:
     assert done.counts["procedure"] == 2 and done.counts["review"] >= 1
     assert {"one.csv", "two.csv", "three.dcm", "four.csv"} == set(done.inbox_files)
     assert done.backups and done.snapshots_removed
+    assert done.counts["outcome_entry"] == 1 and done.counts["follow_up"] >= 1
     assert len(snapshots(lived.snapshots)) == 1
     for path in lived.data_dir.rglob("*"):
         if path.is_file() and "inbox" not in path.parts and path.name != "saved.tar":
@@ -179,8 +189,6 @@ def test_a_patient_is_forgotten_everywhere(lived: Settings) -> None:
 
 def _reviewed(chosen: Settings, accession: str) -> None:
     """Open a review of a case, with an alert."""
-    from warehouse.review_tables import now, review
-
     day = date(2026, 2, 1 if accession == "A1" else 2)
     key = case_key("north", accession, day, None, None, "fluoroscopy")
     with writing(chosen) as con:

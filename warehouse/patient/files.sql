@@ -12,6 +12,10 @@ semi join (
     union all
     select source_file_id from dose_report semi join own using (procedure_id)
     union all
+    select f.source_file_id from follow_up f join own o
+        on f.procedure_id = o.procedure_id
+        or (f.site = o.site and f.accession_number = o.accession_number)
+    union all
     select source_file_id from own_rejected
 ) using (source_file_id)
 order by f.path;
