@@ -116,6 +116,7 @@ class Work:
         run_sql(self.con, "write/compact", path=str(fresh))
         self.con.close()
         fresh.replace(self.file)
+        self.con = connect(self.file, self.folder)
 
     def publish(self, started: datetime) -> Path:
         """Make the copy the snapshot that readers open, durable before it is visible.

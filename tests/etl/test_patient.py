@@ -20,7 +20,7 @@ from tests.etl.dicom_made import projection, save
 from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot
 from warehouse.queries import run
-from warehouse.review_tables import writing
+from warehouse.review_tables import now, outcome_entry, review, writing
 from warehouse.reviews import case_key
 from warehouse.settings import Settings
 
@@ -154,7 +154,7 @@ def test_disclosure_tells_everything_of_one_patient_alone(lived: Settings, tmp_p
     assert held["procedure"] == 2 and held["procedure_history"] == 1 and held["rejected_row"] == 1
     assert held["dose_report"] == 1 and held["irradiation_event"] == 2 and held["raw_value"] >= 2
     assert {file["path"] for file in told["source_files"]} == {
-        "one.csv", "two.csv", "three.dcm", "four.csv",
+        "one.csv", "two.csv", "three.dcm", "four.csv", "entered in the app/1-2.jsonl",
     }  # fmt: skip
     assert len(told["snapshots"]) == len(snapshots(lived.snapshots))
     assert told["backups"] == [str(tmp_path / "saved.tar")]
