@@ -40,6 +40,7 @@ def compare(
     adjustment: str = "holm",
     randomised: bool = False,
     repeated_share: float = 0.0,
+    ordered: bool = False,
 ) -> Comparison:
     """Compare independent groups with the test that the decision table names.
 
@@ -68,6 +69,9 @@ def compare(
         Whether patients were allocated at random; the sentence says so when not.
     repeated_share
         Share of records that belong to a patient with several; above 5 % p is refused.
+    ordered
+        The groups are steps in order (years, grades): a yes/no outcome of three or more is also
+        tested for a trend.
     """
     blank = Comparison(
         quantity, unit, kind, (), (), "", "", NotComputable(""), randomised=randomised
@@ -90,7 +94,8 @@ def compare(
             blank, left_out=tuple(left_out), groups=summaries(counts, kind, unit, level)
         )
         counts = {name: group for name, group in counts.items() if group.n}
-        blank = _run(blank, Data(counts, unit, level, adjustment), margin, repeated_share)
+        data = Data(counts, unit, level, adjustment, ordered)
+        blank = _run(blank, data, margin, repeated_share)
     except UndefinedError as refusal:
         refused = not_computable(refusal.because, refusal.n)
         blank = replace(blank, test=refused, left_out=tuple(left_out))

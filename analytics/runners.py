@@ -168,7 +168,15 @@ def _run_proportions_table(data: Data, sparse: bool) -> Run:
         replace(pair, p_adjusted=pair.p_adjusted if p is None else p)
         for pair, p in zip(pairs, adjusted, strict=True)
     )
-    return Run(_table_test(data, sparse), pairs=fitted)
+    return Run(_table_test(data, sparse), (), _trend(data), fitted)
+
+
+def _trend(data: Data) -> tuple[TestResult | NotComputable, ...]:
+    """Test whether the share rises or falls over groups in order."""
+    if not data.ordered:
+        return ()
+    groups = data.groups.values()
+    return (tables.cochran_armitage([events(g) for g in groups], [g.n for g in groups]),)
 
 
 def _table_test(data: Data, sparse: bool) -> TestResult | NotComputable:

@@ -1,4 +1,4 @@
-"""Two groups within strata: Mantel–Haenszel ratios, homogeneity, stratified ranks, balance.
+"""Two groups within strata: Mantel–Haenszel ratios, homogeneity, standardisation, balance.
 
 Order: first group minus second, first over second. A stratum that holds one group only, or in
 which nobody (everybody) had the event, says nothing of a ratio and is counted, not invented.
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 from scipy.optimize import brentq
 
 from analytics.guards import (
@@ -22,7 +21,7 @@ from analytics.guards import (
     require,
 )
 from analytics.results import Estimate, TestResult
-from analytics.tails import chi_square_p, normal_p, normal_quantile
+from analytics.tails import chi_square_p, normal_quantile
 
 
 @dataclass(frozen=True)
@@ -205,46 +204,6 @@ def _expected_events(odds_ratio: float, events: float, n1: float, n2: float) -> 
 
     low, high = max(0.0, events - n2), min(n1, events)
     return float(brentq(excess, low, high, xtol=1e-13, rtol=1e-14))  # pyright: ignore[reportArgumentType]
-
-
-@computable
-def van_elteren(values: Any, first_group: Any, strata: Any) -> TestResult:
-    """Stratified Wilcoxon test with the weights 1 / (n + 1) of van Elteren (1960).
-
-    Parameters
-    ----------
-    values
-        Outcome, any unit, shape (n,); rows with a gap are left out.
-    first_group
-        1 for the first group, 0 for the second, shape (n,).
-    strata
-        Number of the stratum, shape (n,).
-
-    Returns
-    -------
-    TestResult
-        ``statistic`` is z, positive where the first group tends to be higher within strata (R:
-        ``coin::wilcox_test(y ~ g | s)`` has equal weights of ranks; SAS CMH2 MODRIDIT these).
-    """
-    y, g, s = complete_columns(values, first_group, strata)
-    require(bool(np.isin(g, (0, 1)).all()), "the group is neither 0 nor 1", len(y))
-    distance = variance = 0.0
-    used = 0
-    for stratum in np.unique(s):
-        inside = s == stratum
-        ranks, chosen = stats.rankdata(y[inside]), g[inside] == 1
-        n, n1 = len(ranks), int(chosen.sum())
-        if n1 in (0, n):
-            continue
-        spread = float(((ranks - (n + 1) / 2) ** 2).sum())
-        distance += (float(ranks[chosen].sum()) - n1 * (n + 1) / 2) / (n + 1)
-        variance += n1 * (n - n1) / (n * (n - 1)) * spread / (n + 1) ** 2
-        used += n
-    require(used > 0, "no stratum holds both groups", len(y))
-    require(variance > 0, "the values do not vary within any stratum", used)
-    z = distance / math.sqrt(variance)
-    details = {"left_out": len(y) - used}
-    return TestResult("van Elteren", z, normal_p(z), used, details=details)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ class Data:
     unit: str
     level: float
     adjustment: str
+    ordered: bool = False
 
     @property
     def names(self) -> list[str]:

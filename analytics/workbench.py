@@ -8,7 +8,10 @@ import polars as pl
 from analytics.compare import adjust_family, compare
 from analytics.comparison import Comparison, Kind
 from analytics.dose import DoseIndex
+from analytics.frequency import tally_strata
+from analytics.results import TestResult
 from analytics.runners import Margin
+from analytics.within import Within, within_strata
 
 FEWEST_IN_STRATUM = 10
 
@@ -60,12 +63,16 @@ OUTCOMES = (
 
 @dataclass(frozen=True)
 class Analysis:
-    """One comparison over everything, and one for each stratum, adjusted as one family."""
+    """One comparison over everything, and one for each stratum, adjusted as one family.
+
+    ``within`` compares two groups within all strata together.
+    """
 
     outcome: Outcome
     overall: Comparison
     strata: tuple[tuple[str, Comparison], ...]
     small_strata: int = 0
+    within: Within | None = None
 
 
 def analyse(
@@ -76,6 +83,7 @@ def analyse(
     margin: Margin | None = None,
     adjustment: str = "holm",
     repeated_share: float = 0.0,
+    ordered: bool = False,
 ) -> Analysis:
     """Compare groups over all records and within each stratum.
 
@@ -91,10 +99,13 @@ def analyse(
         Of the strata as one family, and of the pairs of more than two groups.
     repeated_share
         Share of records of patients with several.
+    ordered
+        The groups are steps in order: see ``compare``.
 
     Notes
     -----
-    A stratum takes part when each group has ten values there; the others are counted.
+    A stratum takes part when each group has ten values there; the others are counted. The test
+    over all strata together, of two groups, takes every one that holds both.
     """
     chosen = counted.filter(pl.col("group").is_in(list(groups)))
 
@@ -109,6 +120,7 @@ def analyse(
             margin=stated,
             adjustment=adjustment,
             repeated_share=repeated_share,
+            ordered=ordered,
         )
 
     whole = chosen.group_by("group", "value").agg(pl.col("count").sum())
@@ -117,7 +129,11 @@ def analyse(
     enough = {name: part for (name,), part in parts.items() if _enough(part, taking_part)}
     strata = adjust_family([tested(part, None) for part in enough.values()], adjustment)
     named = tuple(sorted(zip(map(str, enough), strata, strict=True)))
-    return Analysis(outcome, tested(whole, margin), named, len(parts) - len(enough))
+    overall, within = tested(whole, margin), None
+    if isinstance(overall.test, TestResult) and len(taking_part) == 2:
+        counts = tally_strata(chosen.drop_nulls("stratum"))
+        within = within_strata(outcome.kind, counts, taking_part[0], taking_part[1])
+    return Analysis(outcome, overall, named, len(parts) - len(enough), within)
 
 
 def _enough(part: pl.DataFrame, groups: Sequence[str]) -> bool:

@@ -22,6 +22,7 @@ GROUPINGS = {
     "trainee": "Trainee",
     "year": "Year",
 }
+ORDERED = ("year",)
 ADJUSTMENTS = {"holm": "Holm", "bh": "Benjamini–Hochberg", "none": "None"}
 DESIGNS = {
     "groups": "Groups",

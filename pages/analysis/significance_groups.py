@@ -33,9 +33,10 @@ def compare_groups(view: View) -> None:
     groups = ask.choose_groups(values, grouping, outcome)
     with margin_place:
         margin = ask.choose_margin(outcome, groups)
+    ordered = grouping in ask.ORDERED
     analysis = analyse(
-        values, outcome, groups,
-        margin=margin, adjustment=adjustment, repeated_share=repeated,
+        values, outcome, sorted(groups) if ordered else groups,
+        margin=margin, adjustment=adjustment, repeated_share=repeated, ordered=ordered,
     )  # fmt: skip
     overall = analysis.overall
     parts.draw_answer(overall)
@@ -44,6 +45,8 @@ def compare_groups(view: View) -> None:
         draw_adjusted(view, outcome, grouping, groups, first_only)
     if analysis.strata and overall.effects:
         draw_forest(analysis, view)
+    if analysis.within is not None:
+        st.caption(analysis.within.sentence)
     parts.draw_checks(overall)
     shown = values.filter(pl.col("group").is_in(groups))
     parts.draw_programs(overall, lambda: _without_strata(shown))

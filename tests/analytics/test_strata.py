@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analytics import strata
+from analytics import strata, stratified_ranks
 from analytics.results import Estimate, NotComputable, TestResult
 from tests.analytics.oracle import column, inputs_and_results, words
 
@@ -110,7 +110,7 @@ def test_one_stratum_of_van_elteren_is_wilcoxon():
     rng = np.random.default_rng(2)
     values = np.round(np.concatenate([rng.normal(0.5, 1, 30), rng.normal(0, 1, 25)]), 1)
     first = np.repeat([1, 0], [30, 25])
-    shown = a_test(strata.van_elteren(values, first, np.zeros(55)))
+    shown = a_test(stratified_ranks.van_elteren(values, first, np.zeros(55)))
     theirs = stats.mannwhitneyu(values[:30], values[30:], use_continuity=False, method="asymptotic")
     assert shown.p_value == pytest.approx(theirs.pvalue, rel=1e-9)
 
@@ -120,14 +120,16 @@ def test_van_elteren_sees_within_strata_only():
     first = np.concatenate([np.repeat([1, 0], [15, 5]), np.repeat([1, 0], [5, 15])])
     level = np.concatenate([np.zeros(20), np.full(20, 100.0)])
     values = level + np.tile(np.arange(5.0), 8)
-    assert abs(a_test(strata.van_elteren(values, first, strata_)).statistic) < 1e-9
-    mirrored = a_test(strata.van_elteren(values + first, 1 - first, strata_))
-    shown = a_test(strata.van_elteren(values + first, first, strata_))
+    assert abs(a_test(stratified_ranks.van_elteren(values, first, strata_)).statistic) < 1e-9
+    mirrored = a_test(stratified_ranks.van_elteren(values + first, 1 - first, strata_))
+    shown = a_test(stratified_ranks.van_elteren(values + first, first, strata_))
     assert shown.statistic == pytest.approx(-mirrored.statistic) and shown.statistic > 0
-    alone = strata.van_elteren([1, 2, 3], [1, 1, 1], [0, 0, 0])
+    alone = stratified_ranks.van_elteren([1, 2, 3], [1, 1, 1], [0, 0, 0])
     assert "no stratum holds both groups" in alone.reason
-    assert isinstance(strata.van_elteren([1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 0, 0]), NotComputable)
-    assert isinstance(strata.van_elteren([1, math.inf], [1, 0], [0, 0]), NotComputable)
+    assert isinstance(
+        stratified_ranks.van_elteren([1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 0, 0]), NotComputable
+    )
+    assert isinstance(stratified_ranks.van_elteren([1, math.inf], [1, 0], [0, 0]), NotComputable)
 
 
 def test_direct_standardisation_follows_its_weights():
