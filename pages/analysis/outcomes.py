@@ -2,13 +2,21 @@
 
 from collections.abc import Callable
 
-from pages.analysis import outcome_complications, outcome_satisfaction, outcome_scores
+from pages.analysis import (
+    outcome_complications,
+    outcome_predictors,
+    outcome_readers,
+    outcome_satisfaction,
+    outcome_scores,
+)
 from pages.shared import filters, page
 from pages.shared.page import View
 
 SECTIONS: dict[str, tuple[str, Callable[[View], None]]] = {
     "scores": ("Pain and function", outcome_scores.draw_scores),
     "responders": ("Responders", outcome_scores.draw_responders),
+    "predictors": ("Predictors", outcome_predictors.draw),
+    "readers": ("Reader agreement", outcome_readers.draw),
     "complications": ("Complications", outcome_complications.draw),
     "satisfaction": ("Satisfaction", outcome_satisfaction.draw),
 }

@@ -52,7 +52,15 @@ def test_responders_flow_and_number_needed() -> None:
 
 
 @pytest.mark.parametrize(
-    "show", ["Pain and function", "Responders", "Complications", "Satisfaction"]
+    "show",
+    [
+        "Pain and function",
+        "Responders",
+        "Predictors",
+        "Reader agreement",
+        "Complications",
+        "Satisfaction",
+    ],
 )
 def test_few_cases_are_no_error(show: str) -> None:
     opened(PAGE, show=show, period="30d", procedure=fmt.procedure("PARS"))
@@ -77,3 +85,23 @@ def test_satisfaction_stands_around_the_middle_with_its_response_rate() -> None:
     assert all(cell.startswith("9") for cell in table["Top two (95 % CI)"])
     odds = next(t for t in tables(at) if "Odds ratio (95 % CI)" in t.columns)
     assert odds.height == 2 and "McCullagh" in texts(at)
+
+
+def test_predictors_name_the_optimism_of_their_own_data() -> None:
+    at = opened(PAGE, show="Predictors", period="All")
+    said = texts(at)
+    ratios = next(t for t in tables(at) if "Odds ratio (95 % CI)" in t.columns)
+    assert "Modality: CT" in ratios["Predictor"] and "Age, each 10 years" in ratios["Predictor"]
+    accuracy = next(t for t in tables(at) if "Optimism" in t.columns)
+    assert accuracy["Figure"].to_list() == [
+        "Sensitivity", "Specificity", "PPV", "NPV", "Accuracy", "AUC", "Calibration slope",
+    ]  # fmt: skip
+    assert "10 folds" in said and "flatters" in said
+    assert "Predicted to respond" in json.dumps(charts(at))
+    at.multiselect(key="predictors").set_value([]).run()
+    assert not at.exception and "at least one predictor" in texts(at)
+
+
+def test_without_columns_read_twice_the_page_says_how_to_name_them() -> None:
+    at = opened(PAGE, show="Reader agreement", period="30d", procedure=fmt.procedure("NEPHRO"))
+    assert "_reader_1" in texts(at)
