@@ -183,8 +183,8 @@ def _draw_accuracy(found: Prediction) -> None:
     rows.append(_row("Calibration slope", slopes[0], slopes[1]))
     st.table(pl.DataFrame(rows), hide_index=True)
     st.caption(
-        f"**Cross-validated**: {FOLDS} folds, each predicted by a model of the others: what to expect"
-        " of new patients like these. **Apparent**: the model judged on its own"
+        f"**Cross-validated**: {FOLDS} folds, each predicted by a model of the others: what to"
+        " expect of new patients like these. **Apparent**: the model judged on its own"
         " patients, which flatters; **optimism** is the difference. Slope 1: predictions are right"
         " on average; below 1: too extreme. Predicted to respond from a probability of"
         f" {fmt.number(found.cut)}; Wilson intervals, AUC after DeLong."
