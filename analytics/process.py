@@ -88,7 +88,7 @@ def event_log(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def to_xes(events: pl.DataFrame, zone: str) -> bytes:
-    """Write an event log as XES 1.0 (IEEE 1849-2016), times with the offset of ``zone``.
+    """Write an event log as XES (IEEE 1849-2016), times with the offset of ``zone``.
 
     Parameters
     ----------
@@ -98,12 +98,18 @@ def to_xes(events: pl.DataFrame, zone: str) -> bytes:
     return "".join(_xes_lines(events, ZoneInfo(zone))).encode()
 
 
+_EPOCH = '<date key="time:timestamp" value="1970-01-01T00:00:00+00:00"/>'
+
+
 def _xes_lines(events: pl.DataFrame, zone: ZoneInfo) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<log xes.version="1.0" xes.features="">\n'
     for name in ("Concept", "Time"):
         key = name.lower()
         address = f"http://www.xes-standard.org/{key}.xesext"
         yield f'<extension name="{name}" prefix="{key}" uri="{address}"/>\n'
+    # What a classifier names, every event must have: the standard asks to declare it.
+    yield f'<global scope="trace">{_text("concept:name", "")}</global>\n'
+    yield f'<global scope="event">{_text("concept:name", "")}{_EPOCH}</global>\n'
     yield '<classifier name="Activity" keys="concept:name"/>\n'
     case = None
     for row in events.iter_rows(named=True):

@@ -47,7 +47,7 @@ def _scores(row: Mapping[str, Any]) -> None:
     table = pl.DataFrame(
         [
             {"Scale": name}
-            | {TIMES[point]: fmt.number(row.get(f"{measure}_{point}")) for point in TIMEPOINTS}
+            | {TIMES[point]: _score(row.get(f"{measure}_{point}")) for point in TIMEPOINTS}
             for measure, name in (("pain", row["pain_scale"]), ("odi", "ODI"), ("ndi", "NDI"))
             if any(row.get(f"{measure}_{point}") is not None for point in TIMEPOINTS)
         ]
@@ -58,6 +58,11 @@ def _scores(row: Mapping[str, Any]) -> None:
     graded = f" ({row['complication_scale']})" if row["complication_scale"] else ""
     complications = (row["complications"] or "not documented").replace("|", ", ")
     st.markdown(f"Satisfaction: **{answer}**. Complications: **{complications}**{graded}.")
+
+
+def _score(value: float | None) -> str:
+    """Write a score as it was given: 6, not 6.00."""
+    return fmt.DASH if value is None else f"{value:g}"
 
 
 def _follow_ups(row: Mapping[str, Any]) -> None:

@@ -63,6 +63,25 @@ def test_xes_can_be_read_back(snapshot: Path) -> None:
     assert table.height == events.height and set(table["activity"]) <= set(ACTIVITIES)
 
 
+def test_xes_has_the_order_and_the_declarations_of_the_standard(snapshot: Path) -> None:
+    """IEEE 1849: extensions, globals, classifiers, traces; a classifier's keys are global."""
+    events = run("workflow_events", snapshot, SYSTEM, most=5)
+    root = ElementTree.fromstring(to_xes(events, "Europe/Berlin"))
+    kinds = list(dict.fromkeys(child.tag for child in root))
+    assert kinds == ["extension", "global", "classifier", "trace"]
+    declared = {g.get("scope"): {a.get("key") for a in g} for g in root.findall("global")}
+    assert root.find("classifier") is not None
+    keys = {key for c in root.findall("classifier") for key in (c.get("keys") or "").split()}
+    assert keys <= declared["event"]
+    for trace in root.findall("trace"):
+        assert declared["trace"] <= {a.get("key") for a in trace if a.tag != "event"}
+        for event in trace.findall("event"):
+            assert {a.get("key") for a in event} == declared["event"]
+    prefixes = {e.get("prefix") for e in root.findall("extension")}
+    named = {key.partition(":")[0] for keys in declared.values() for key in keys if key}
+    assert named <= prefixes
+
+
 def test_names_that_look_like_markup_stay_text() -> None:
     events = pl.DataFrame(
         {
@@ -74,5 +93,5 @@ def test_names_that_look_like_markup_stay_text() -> None:
     root = ElementTree.fromstring(to_xes(events, "Europe/Berlin"))
     values = [s.get("value") for s in root.iter("string")]
     assert 'A & "B" <x>' in values
-    assert [d.get("value") for d in root.iter("date")] == ["2026-07-01T08:00:00+02:00"]
+    assert [d.get("value") for d in root.findall(".//event/date")] == ["2026-07-01T08:00:00+02:00"]
     assert ElementTree.fromstring(to_xes(events.head(0), "UTC")).findall("trace") == []

@@ -1,6 +1,6 @@
 -- Baseline and score at one time point beside what may predict the response.
 -- Grain: one row per patient (the first procedure in view that has both), at most $most, drawn evenly
--- by a hash of the procedure: the same snapshot gives the same patients. n_all counts them all.
+-- by a hash of the patient: the same snapshot gives the same patients. n_patients counts them all.
 -- Parameters: filters, scope, outcome_scale (pain | odi | ndi), at (time point), extra_fields (further
 -- columns of the log, as text in the order given), most.
 -- Roles: manager, physician, rso.
@@ -21,32 +21,30 @@ scored as (
     where s0 > 0
 ),
 
-patients as (
+patients as materialized (
     select
-        s.procedure_id,
-        s.baseline,
-        s.score,
-        count(*) over () as n_all
+        hash(coalesce(p.patient_key, p.procedure_id::varchar)) as patient,
+        arg_min(
+            {'id': s.procedure_id, 'baseline': s.baseline, 'score': s.score},
+            row(p.performed_on, p.procedure_id)
+        ) as first
     from scored as s
     inner join procedure as p on p.procedure_id = s.procedure_id
     where s.score is not null
-    qualify row_number() over (
-        partition by coalesce(p.patient_key, p.procedure_id::varchar)
-        order by p.performed_on, p.procedure_id
-    ) = 1
+    group by patient
 ),
 
-drawn as (
-    select *, count(*) over () as n_patients
+drawn as materialized (
+    select first.id as procedure_id, first.baseline as baseline, first.score as score
     from patients
-    qualify row_number() over (order by hash(procedure_id)) <= $most::bigint
+    order by patient
+    limit $most::bigint
 )
 
 select
     d.baseline,
     d.score,
-    d.n_all,
-    d.n_patients,
+    (select count(*) from patients) as n_patients,
     p.modality,
     coalesce(p.procedure_code, 'unmapped') as "procedure",
     p.age_years,
