@@ -137,8 +137,8 @@ def _draw_ratios(found: Prediction, rows: pl.DataFrame, options: Mapping[str, st
     )
     drawn, n_all = rows.height, int(rows["n_patients"][0])
     st.caption(
-        f"{fit.method.capitalize()}. {fmt.count(fit.events)} of {fmt.plural(fit.n, 'patient')} responded; first"
-        " procedure of each patient with both scores"
+        f"{fit.method.capitalize()}. {fmt.count(fit.events)} of {fmt.plural(fit.n, 'patient')}"
+        " responded; first procedure of each patient with both scores"
         + (f", {fmt.count(drawn)} of {fmt.count(n_all)} drawn by a fixed hash" if drawn < n_all
            else "")
         + f". {fmt.count(fit.left_out)} left out because a predictor is missing or rare. "
