@@ -211,8 +211,10 @@ def point(row: Row, measure: Measure, group_by: str = "") -> Point:
         return Point(row, value, low, high, row["patients"] or row["n_1"], reason=reason)
     effect, converted = found
     low, high = _interval(row, effect, measure)
+    counted = measure in SHARES and row["events_1"] is not None
     shown = Point(
-        row, back(effect.value, measure), low, high, effect.n or None,
+        row, row["events_1"] / row["n_1"] if counted else back(effect.value, measure), low, high,
+        effect.n or None,
         converted=converted, added_half=effect.added_half,
     )  # fmt: skip
     if row["usable"] != "yes":

@@ -253,7 +253,7 @@ def append(settings: Settings, rows: Sequence[Result], person: Person) -> Path:
             if _identity(row) in known:
                 raise EvidenceError(
                     f"{row.study} already has {row.outcome} {row.timepoint} under “{row.question}”:"
-                    " nothing was added"
+                    " nothing was added. Name other patients apart: 1972a, 1972b"
                 )
             known.add(_identity(row))
         _replace(path, [*there, *rows])

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping
+from string import ascii_lowercase
 
 from warehouse.evidence import Problem, read_rows
 from warehouse.evidence_models import EvidenceError, Result
@@ -52,14 +53,16 @@ def read_foreign(
     if not {*FOREIGN, *WITHOUT_EVENT, "yi"} & set(header):
         named = {key: value for key, value in given.items() if key != "measure"}
         return read_rows(_filled(text, named), name)
-    rows, bad = [], []
+    rows, numbers, bad = [], [], []
     reader = csv.DictReader(io.StringIO("".join(lines)), delimiter=delimiter)
     for row in reader:
         cells = {k: "" if v in (None, "NA") else v for k, v in row.items() if k is not None}
         try:
             rows.append(_ours(cells, given))
+            numbers.append(next((cells[c] for c in NAMES if cells.get(c, "").isdigit()), ""))
         except EvidenceError as error:
             bad.append(Problem(name, reader.line_num, str(error)))
+    _tell_apart(rows, numbers)
     out = io.StringIO()
     writer = csv.DictWriter(out, list(dict.fromkeys(key for row in rows for key in row)))
     writer.writeheader()
@@ -113,6 +116,16 @@ def _ours(row: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
     two = {"events_2", "n_2", "mean_2", "effect"} & set(found)
     groups = {"group_1": "first group", "group_2": "second group"} if two else {}
     return groups | found
+
+
+def _tell_apart(rows: list[dict[str, str]], numbers: list[str]) -> None:
+    """Letter studies of one author and year that the file numbers as different ones: 1972 a, b."""
+    for name in {row["study"] for row in rows}:
+        alike = [i for i, row in enumerate(rows) if row["study"] == name]
+        told = list(dict.fromkeys(numbers[i] for i in alike))
+        if 1 < len(told) <= len(ascii_lowercase):
+            for i in alike:
+                rows[i]["study"] += f" {ascii_lowercase[told.index(numbers[i])]}"
 
 
 def _study(row: Mapping[str, str]) -> str:

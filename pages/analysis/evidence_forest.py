@@ -78,7 +78,9 @@ class Axes:
     def cells(self) -> alt.Y:
         """Put what the paper prints of the groups between names and plot, in a wide window."""
         title = cells_title(self.found) if self._cells_width() else ""
-        return self._column([title, *(line.cells for line in self.drawn)], orient="left")
+        return self._column(
+            [title, *(line.cells for line in self.drawn)], orient="left", labelLimit=320
+        )
 
     def _column(self, words: Sequence[str], **how: Any) -> alt.Y:
         """Write one text a line, where the window is wide enough."""

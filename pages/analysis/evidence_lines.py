@@ -18,6 +18,7 @@ from pages.shared import format as fmt
 Kind = Literal["heading", "pooled study", "shown study", "subtotal", "total", "prediction", "own"]
 #: A study alone in its pool says nothing by its area.
 ALONE = 99.95
+DOUBLE_ZERO = "double-zero"
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,9 @@ def study_label(p: Point) -> str:
 def _study(p: Point, found: Analysis) -> Line:
     kind: Kind = "pooled study" if p.weight is not None else "shown study"
     mark = "" if p.weight is not None else " *"
-    words = shown(p.value, p.low, p.high, found)
+    words = (
+        "no event in either" if DOUBLE_ZERO in p.reason else shown(p.value, p.low, p.high, found)
+    )
     if p.weight is not None and p.weight < ALONE:
         words += f"  {p.weight:.1f}{fmt.THIN}%"
     note = "; ".join(t for t in (p.reason, str(p.row["check"]), str(p.row["note"])) if t)

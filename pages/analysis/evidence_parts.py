@@ -194,9 +194,13 @@ def _draw_funnel(found: Analysis) -> None:
         st.caption(f"Asymmetry not tested: {test.reason}.")
     else:
         st.markdown(
-            f"Egger's test: t = {test.statistic:.2f}, df = {test.df:.0f},"
+            f"Egger's test: t = {_signed(test.statistic)}, df = {test.df:.0f},"
             f" {fmt.p_value(test.p_value)}. Asymmetry has other causes than unpublished studies."
         )
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", fmt.MINUS)
 
 
 def _draw_sensitivity(found: Analysis) -> None:
@@ -224,12 +228,12 @@ def _draw_sensitivity(found: Analysis) -> None:
 
 def _pooled_row(name: str, result: Pooled | NotComputable, found: Analysis) -> dict[str, object]:
     if isinstance(result, NotComputable):
-        return {"Studies": name, "Pooled": result.reason, "I² %": None}
+        return {"Studies": name, "Pooled": result.reason, "I² %": fmt.DASH}
     e, h = found.natural(result), result.heterogeneity
     return {
         "Studies": name,
         "Pooled": shown(e.value, e.low, e.high, found),
-        "I² %": None if h is None else round(h.i2, 0),
+        "I² %": fmt.DASH if h is None else f"{h.i2:.0f}",
     }
 
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 import altair as alt
+import numpy as np
 import polars as pl
 import streamlit as st
 from streamlit.elements.vega_charts import AltairChart
@@ -57,7 +58,7 @@ def funnel(found: Analysis) -> tuple[AltairChart, pl.DataFrame] | None:
     sides = [
         {"effect": back(centre + side * 1.96 * se, measure), "standard_error": se, "side": side}
         for side in (-1, 1)
-        for se in (0.0, widest)
+        for se in np.linspace(0.0, widest, 30).tolist()
     ]
     log = measure in RATIOS
     x = alt.X(
@@ -72,7 +73,8 @@ def funnel(found: Analysis) -> tuple[AltairChart, pl.DataFrame] | None:
     middle = [{"effect": back(centre, measure), "standard_error": se} for se in (0.0, widest)]
     layers = [
         alt.Chart(pl.DataFrame(sides)).mark_line(color=charts.NEUTRAL, strokeDash=[4, 3]).encode(
-            x=x, y=y, detail=alt.Detail("side", type="nominal")
+            x=x, y=y, detail=alt.Detail("side", type="nominal"),
+            order=alt.Order("standard_error", type="quantitative"),
         ),
         alt.Chart(pl.DataFrame(middle)).mark_line(color=charts.NEUTRAL).encode(
             x=x, y=y, order=alt.Order("standard_error", type="quantitative")

@@ -222,7 +222,8 @@ def test_shares_on_the_logit_scale_the_arcsine_scale_and_by_the_binomial_model()
     assert (h.tau2, h.i2) == pytest.approx((0.2159765306, 24.65937), rel=1e-4)
     assert (h.q, h.q_p) == pytest.approx((9.4826365466, 0.1481986694), rel=1e-8)
     assert not any(p.added_half for p in found.points) and found.points[0].weight is not None
-    assert analyse(rows, "PROPORTION").points[0].added_half
+    added = analyse(rows, "PROPORTION").points[0]
+    assert added.added_half and added.value == 0, "the share is drawn as it was counted"
 
 
 def test_the_binomial_model_of_frequent_events_and_of_none() -> None:

@@ -217,6 +217,14 @@ def test_foreign_files_keep_what_has_no_column_and_name_what_is_wrong() -> None:
     assert "without vi or sei" in str(bad[0])
 
 
+def test_studies_that_a_file_numbers_apart_are_named_apart() -> None:
+    text = (
+        "study,author,year,ai,n1i,ci,n2i\n8,A,1972,1,9,2,9\n9,A,1972,3,9,2,9\n10,B,1972,1,9,2,9\n"
+    )
+    good, _ = read_foreign(text, "f", {"question": "q", "outcome": "o", "source": "s"})
+    assert [row.study for row in good] == ["A 1972 a", "A 1972 b", "B 1972"]
+
+
 def test_effects_of_foreign_files_are_what_the_person_says() -> None:
     text = "study;author;year;n1i;n2i;yi;sei\n1;Conn et al.;1968;60;198;0.12;0.147\n"
     given = {"question": "q", "outcome": "o", "source": "s"}
