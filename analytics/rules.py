@@ -13,6 +13,8 @@ Kind = Literal[
 
 #: Fewest cases that a distribution needs before it judges one of them.
 MIN_CASES = 20
+#: Stands between the body regions of one rule.
+REGIONS_APART = "|"
 
 #: What every rule returns: one row per case and rule.
 EXCEEDANCE = pl.Schema(
@@ -38,7 +40,8 @@ class Rule:
 
     ``threshold`` is a dose in the quantity's unit (trigger, patient_sum), a count of robust
     standard deviations (robust_limit), the share of the log distance from P50 to P95
-    (own_percentile; 1 is P95 itself) or a factor (reference_multiple).
+    (own_percentile; 1 is P95 itself) or a factor (reference_multiple). ``region`` may name several
+    body regions, ``lumbar|sacral``.
     """
 
     rule_id: str
@@ -50,6 +53,8 @@ class Rule:
     procedure_code: str | None = None
     age_from_years: float | None = None
     age_to_years: float | None = None
+    region: str | None = None
+    ctdi_phantom_cm: int | None = None
     room: str | None = None
     window_months: int | None = None
     valid_from: date = date.min
@@ -68,7 +73,9 @@ class Rule:
     def covers(self) -> pl.Expr:
         """Select the cases of this rule's kind with a usable positive value, on any day."""
         tests = [pl.col(self.quantity).is_finite() & (pl.col(self.quantity) > 0)]
-        for column in ("modality", "procedure_code", "room"):
+        if self.region is not None:
+            tests.append(pl.col("region").is_in(self.region.split(REGIONS_APART)))
+        for column in ("modality", "procedure_code", "ctdi_phantom_cm", "room"):
             if getattr(self, column) is not None:
                 tests.append(pl.col(column) == getattr(self, column))
         if self.age_from_years is not None:
@@ -91,7 +98,7 @@ def rules_from(levels: pl.DataFrame, confirmed: frozenset[str] = frozenset()) ->
 #: Columns of a rule that say what it judges; those of ``trigger_levels.csv`` and of its versions.
 WRITTEN = (
     "rule_id", "kind", "quantity", "level", "threshold", "unit", "modality", "procedure_code",
-    "age_from_years", "age_to_years", "room", "window_months", "source", "url", "note",
+    "age_from_years", "age_to_years", "region", "ctdi_phantom_cm", "room", "window_months", "source", "url", "note",
 )  # fmt: skip
 
 

@@ -73,6 +73,8 @@ TRIGGER_LEVELS = pl.Schema(
         "procedure_code": pl.String,
         "age_from_years": pl.Float64,
         "age_to_years": pl.Float64,
+        "region": pl.String,
+        "ctdi_phantom_cm": pl.Int64,
         "room": pl.String,
         "window_months": pl.Int64,
         "source": pl.String,

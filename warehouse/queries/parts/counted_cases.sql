@@ -12,7 +12,7 @@ counted as not materialized (
         coalesce(age_years < 16, false) as child,
         hash(modality, coalesce(procedure_code, procedure_name), size_band(age_years, weight_kg, bmi),
             coalesce(age_years < 16, false)) as case_group,
-        status, age_years, bmi, room, device, operator,
+        status, age_years, bmi, region, ctdi_phantom_cm, room, device, operator,
         case when patient_key is not null then hash(patient_key) end as patient_key,
         air_kerma_mgy, kap_gycm2, fluoro_time_s, ctdi_vol_mgy, dlp_mgycm, ssde_mgy,
         peak_skin_dose_mgy,
