@@ -29,7 +29,7 @@ def effective_sums(doses: pl.DataFrame, active: pl.DataFrame, by: Sequence[str])
     -------
     polars.DataFrame
         ``by``, ``n`` cases, ``n_estimated``, ``sum_msv``, ``sum_low_msv``, ``sum_high_msv`` (the
-        coefficients' band, not a confidence interval), ``median_msv`` with ``median_low_msv`` and
+        coefficients' band, not a confidence interval; null where no case has an estimate), ``median_msv`` with ``median_low_msv`` and
         ``median_high_msv`` (95 %, order statistics), ``icrp`` (publications in use, ascending) and
         ``band_low``, ``band_high`` (narrowest and widest band of the coefficients, fraction).
 
@@ -45,7 +45,7 @@ def effective_sums(doses: pl.DataFrame, active: pl.DataFrame, by: Sequence[str])
         n.sum(),
         n.filter(known).sum().alias("n_estimated"),
         *(
-            (pl.col(column) * n).sum().alias(name)
+            pl.when(known.any()).then((pl.col(column) * n).sum()).alias(name)
             for column, name in ((E, "sum_msv"), (LOW, "sum_low_msv"), (HIGH, "sum_high_msv"))
         ),
         pl.col("effective_dose_icrp").drop_nulls().unique().sort().alias("icrp"),

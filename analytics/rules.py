@@ -98,7 +98,8 @@ def rules_from(levels: pl.DataFrame, confirmed: frozenset[str] = frozenset()) ->
 #: Columns of a rule that say what it judges; those of ``trigger_levels.csv`` and of its versions.
 WRITTEN = (
     "rule_id", "kind", "quantity", "level", "threshold", "unit", "modality", "procedure_code",
-    "age_from_years", "age_to_years", "region", "ctdi_phantom_cm", "room", "window_months", "source", "url", "note",
+    "age_from_years", "age_to_years", "region", "ctdi_phantom_cm", "room", "window_months",
+    "source", "url", "note",
 )  # fmt: skip
 
 

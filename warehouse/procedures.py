@@ -36,6 +36,12 @@ def procedure_names() -> dict[str, str]:
 
 
 @lru_cache
+def regions() -> list[str]:
+    """Return the body regions of the procedures that have one."""
+    return sorted(set(procedures()["region"]) - {"none", "unspecified"})
+
+
+@lru_cache
 def lineage() -> dict[str, list[str]]:
     """Return each procedure code with the more general ones above it."""
     parents = dict(procedures().select("code", "parent").iter_rows())

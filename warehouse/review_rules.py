@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from warehouse.access import Person
 from warehouse.access_log import deed
+from warehouse.procedures import regions
 from warehouse.review_tables import now, reading, rule_version, writing
 from warehouse.reviews import ReviewError, frame
 from warehouse.settings import Settings
@@ -54,6 +55,8 @@ class RuleVersion(BaseModel):
     procedure_code: str | None = None
     age_from_years: float | None = Field(default=None, ge=0, le=130)
     age_to_years: float | None = Field(default=None, gt=0, le=130)
+    region: str | None = None  #: one body region, or several: ``lumbar|sacral``
+    ctdi_phantom_cm: Literal[16, 32] | None = None
     room: str | None = None
     window_months: int | None = Field(default=None, ge=1, le=120)
     valid_from: date
@@ -76,6 +79,11 @@ class RuleVersion(BaseModel):
             )
         if self.kind == "patient_sum" and self.quantity in ("ctdi_vol_mgy", "ssde_mgy"):
             raise ValueError("quantity: CTDIvol and SSDE do not add up over cases; take DLP")
+        if self.ctdi_phantom_cm is not None and self.modality != "CT":
+            raise ValueError("phantom: only CT has one; choose modality CT")
+        strange = set((self.region or "").split("|")) - {"", *regions()}
+        if strange:
+            raise ValueError(f"region: {', '.join(sorted(strange))} is no region of a procedure")
         if self.valid_to is not None and self.valid_to <= self.valid_from:
             raise ValueError(f"the rule would end ({self.valid_to}) before it begins")
         low, high = self.age_from_years, self.age_to_years

@@ -64,6 +64,8 @@ rule_version = Table(
     Column("procedure_code", sa.Text),
     Column("age_from_years", sa.Float),
     Column("age_to_years", sa.Float),
+    Column("region", sa.Text),
+    Column("ctdi_phantom_cm", sa.Integer),
     Column("room", sa.Text),
     Column("window_months", sa.Integer),
     Column("valid_from", sa.Date, nullable=False),
@@ -279,6 +281,15 @@ def _coefficient_marks(con: sa.Connection) -> None:
     metadata.create_all(con, tables=[coefficient_mark])
 
 
+def _regions_of_rules(con: sa.Connection) -> None:
+    """Add the columns; a table that was made just now has them already."""
+    known = {column["name"] for column in sa.inspect(con).get_columns(rule_version.name)}
+    for column in (rule_version.c.region, rule_version.c.ctdi_phantom_cm):
+        if column.name not in known:
+            kind = column.type.compile(con.dialect)
+            con.execute(sa.DDL(f"alter table {rule_version.name} add column {column.name} {kind}"))
+
+
 #: Schema version → what leads to it from the one before.
 MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {
     1: _first,
@@ -287,6 +298,7 @@ MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {
     4: _messages,
     5: _outcome_entries,
     6: _coefficient_marks,
+    7: _regions_of_rules,
 }
 
 

@@ -10,6 +10,7 @@ import polars as pl
 import streamlit as st
 from pydantic import ValidationError
 
+from analytics.rules import REGIONS_APART
 from pages.dose import outlier_list
 from pages.dose.outlier_list import Choice, rule_words
 from pages.shared import auth, data, downloads, page
@@ -17,7 +18,7 @@ from pages.shared import format as fmt
 from pages.shared.navigation import ROOT
 from warehouse import review_rules
 from warehouse.access import Person, RefusedError, may
-from warehouse.procedures import procedure_names
+from warehouse.procedures import procedure_names, regions
 from warehouse.review_rules import WINDOWED, RuleChange, RuleVersion, versions
 from warehouse.reviews import ReviewError
 from warehouse.settings import settings
@@ -61,6 +62,8 @@ def scope_words(row: dict[str, Any]) -> str:
         row["modality"],
         fmt.procedure(row["procedure_code"]) if row["procedure_code"] else None,
         ages if low is not None or high is not None else None,
+        (row["region"] or "").replace(REGIONS_APART, ", "),
+        f"phantom {row['ctdi_phantom_cm']} cm" if row["ctdi_phantom_cm"] else None,
         row["room"],
     ]
     return ", ".join(filter(None, said)) or "all cases"
@@ -170,9 +173,14 @@ def fields(row: dict[str, Any], prefix: str) -> dict[str, Any]:
         pick("modality", "Modality", ["CT", "fluoroscopy"])
         pick("procedure_code", "Procedure", sorted(procedure_names()), fmt.procedure)
         given["room"] = st.text_input("Room", row.get("room") or "", key=f"{prefix}-room")
+        chosen = (row.get("region") or "").split(REGIONS_APART) if row.get("region") else []
+        given["region"] = REGIONS_APART.join(
+            st.multiselect("Region", regions(), chosen, key=f"{prefix}-region", placeholder="All")
+        )
     with four:
         figure("age_from_years", "Age from, years", min_value=0.0)
         figure("age_to_years", "Age to (exclusive), years", min_value=0.0)
+        pick("ctdi_phantom_cm", "Phantom, cm", [16, 32])
         given["active"] = st.toggle("In force", bool(row.get("active", True)), key=f"{prefix}-on")
     given |= _dated(row, prefix)
     return given

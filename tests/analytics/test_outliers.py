@@ -402,3 +402,24 @@ def test_a_sum_counts_what_came_before_the_rule() -> None:
     )
     found = patient_sum_exceedances(visits, summed)
     assert found.select("procedure_id", "value", "n_basis").rows() == [(2, 7800.0, 3)]
+
+
+def test_a_ct_value_judges_its_region_age_and_phantom() -> None:
+    """The value for a child's torso in the 32 cm phantom is 10 mGy; a head has its own."""
+    shipped = rules_from(trigger_levels(), frozenset(trigger_levels()["rule_id"]))
+    values = {r.rule_id: r for r in shipped if r.rule_id.startswith("CTDI_NOTIFY")}
+    judged = cases(
+        6, modality="CT", age_years=[8.0, 8.0, 8.0, 40.0, 40.0, 1.0], ctdi_vol_mgy=30.0,
+        region=["lumbar", "lumbar", "head and neck", "lumbar", "extremity", "head and neck"],
+        ctdi_phantom_cm=[32, 16, 16, 32, 32, 16],
+    )  # fmt: skip
+
+    def found(rule_id: str, mgy: float = 30.0) -> list[int]:
+        dosed = judged.with_columns(pl.lit(mgy).alias("ctdi_vol_mgy"))
+        return trigger_exceedances(dosed, values[rule_id])["procedure_id"].to_list()
+
+    assert found("CTDI_NOTIFY_TORSO_CHILD_32") == [0]
+    assert found("CTDI_NOTIFY_TORSO_CHILD_16") == [1]
+    assert found("CTDI_NOTIFY_TORSO", 50.0) == [3]
+    assert found("CTDI_NOTIFY_HEAD_INFANT", 50.0) == [5]
+    assert found("CTDI_NOTIFY_HEAD", 90.0) == []

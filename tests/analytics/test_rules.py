@@ -12,7 +12,8 @@ from warehouse.reference import trigger_levels
 
 COLUMNS = (
     "rule_id", "kind", "quantity", "level", "threshold", "unit", "modality", "procedure_code",
-    "age_from_years", "age_to_years", "room", "window_months", "source", "url", "note",
+    "age_from_years", "age_to_years", "region", "ctdi_phantom_cm", "room", "window_months",
+    "source", "url", "note",
 )  # fmt: skip
 TYPES = {
     **{name: trigger_levels().schema[name] for name in COLUMNS},

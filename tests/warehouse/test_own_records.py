@@ -14,6 +14,7 @@ from warehouse import local_levels, protocol_changes
 from warehouse.access import SYSTEM, Person, RefusedError, Scope
 from warehouse.confirmed_coefficients import CoefficientError
 from warehouse.protocol_changes import NAME, ProtocolChangesError
+from warehouse.review_rules import versions
 from warehouse.review_tables import engine, metadata, protocol_change, reviews_meta
 from warehouse.settings import Settings
 
@@ -88,7 +89,10 @@ def test_reviews_of_the_first_version_get_the_new_tables(own: Settings) -> None:
     metadata.create_all(made, tables=older)
     with made.begin() as con:
         con.execute(reviews_meta.insert().values(schema_version=1, created_at=sa.func.now()))
+        for column in ("region", "ctdi_phantom_cm"):
+            con.execute(sa.DDL(f"alter table rule_version drop column {column}"))
     made.dispose()
+    assert {"region", "ctdi_phantom_cm"} <= set(versions(own).columns)
     protocol_changes.record(own, rso("Ada"), date(2026, 3, 1), "after the update")
     with engine(own).connect() as con:
         assert con.execute(sa.select(reviews_meta.c.schema_version)).scalar_one() >= 2
