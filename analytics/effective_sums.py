@@ -29,9 +29,10 @@ def effective_sums(doses: pl.DataFrame, active: pl.DataFrame, by: Sequence[str])
     -------
     polars.DataFrame
         ``by``, ``n`` cases, ``n_estimated``, ``sum_msv``, ``sum_low_msv``, ``sum_high_msv`` (the
-        coefficients' band, not a confidence interval; null where no case has an estimate), ``median_msv`` with ``median_low_msv`` and
-        ``median_high_msv`` (95 %, order statistics), ``icrp`` (publications in use, ascending) and
-        ``band_low``, ``band_high`` (narrowest and widest band of the coefficients, fraction).
+        coefficients' band, not a confidence interval; null where no case has an estimate),
+        ``median_msv`` with ``median_low_msv`` and ``median_high_msv`` (95 %, order statistics),
+        ``icrp`` (publications in use, ascending) and ``band_low``, ``band_high`` (narrowest and
+        widest band of the coefficients, fraction).
 
     Notes
     -----
