@@ -70,7 +70,10 @@ class Result:
 
 
 def compare_modalities(
-    values: pl.DataFrame, strata: pl.DataFrame, modalities: Sequence[str]
+    values: pl.DataFrame,
+    strata: pl.DataFrame,
+    modalities: Sequence[str],
+    repeated_share: float = 0.0,
 ) -> tuple[Result, ...]:
     """Compare modalities by every outcome that two of them have, p-values Holm-adjusted together.
 
@@ -83,6 +86,8 @@ def compare_modalities(
         (natural logarithms for scale "ratio") or ``…_events``: one row a modality and procedure.
     modalities
         Two or three, in the order of the comparison; differences are of the first two.
+    repeated_share
+        Share of the cases that belong to a patient with several: above 5 % no p is given.
     """
     present = [
         outcome
@@ -90,7 +95,7 @@ def compare_modalities(
         if _counted(values, outcome.measure)["value"].count()
         and len(_groups_of(outcome, modalities)) > 1
     ]
-    compared = [_compare(values, outcome, modalities) for outcome in present]
+    compared = [_compare(values, outcome, modalities, repeated_share) for outcome in present]
     family = adjust_family(compared)
     return tuple(
         Result(outcome, comparison, _within_procedures(strata, outcome, modalities))
@@ -253,7 +258,9 @@ def _counted(values: pl.DataFrame, measure: str) -> pl.DataFrame:
     )
 
 
-def _compare(values: pl.DataFrame, outcome: Outcome, modalities: Sequence[str]) -> Comparison:
+def _compare(
+    values: pl.DataFrame, outcome: Outcome, modalities: Sequence[str], repeated_share: float
+) -> Comparison:
     return compare(
         _counted(values, outcome.measure),
         outcome.kind,
@@ -261,6 +268,7 @@ def _compare(values: pl.DataFrame, outcome: Outcome, modalities: Sequence[str]) 
         outcome.unit,
         groups=_groups_of(outcome, modalities),
         dose_quantity=DoseIndex.EFFECTIVE_DOSE if outcome.kind == "dose" else None,
+        repeated_share=repeated_share,
     )
 
 

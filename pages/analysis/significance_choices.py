@@ -8,9 +8,8 @@ import streamlit as st
 from analytics.runners import Margin
 from analytics.workbench import OUTCOMES, Outcome
 from pages.analysis import significance_parts as parts
-from pages.shared import charts, data, filters
+from pages.shared import charts, filters
 from pages.shared import format as fmt
-from pages.shared.page import View
 
 GROUPINGS = {
     "modality": "Modality",
@@ -77,7 +76,6 @@ QUANTITIES = {
 }
 EXTRA = "log:"
 PAIRED = Outcome("change", "Change", "points", "continuous")
-MUCH_REPEATED = 0.05
 MOST_GROUPS = 8
 
 
@@ -124,19 +122,6 @@ def choose_groups(values: pl.DataFrame, grouping: str, outcome: Outcome) -> list
         st.info("Choose at least two groups.")
         st.stop()
     return list(chosen)
-
-
-def choose_patients(view: View) -> tuple[bool, float]:
-    """Ask whether only each patient's first record counts; tests take records as independent."""
-    row = data.query("comparison_patients", view.filters).row(0, named=True)
-    share = row["n_repeated"] / row["n_known"] if row["n_known"] else 0.0
-    first_only = st.toggle(
-        "Only the first record of each patient", value=share > MUCH_REPEATED, key="first-only",
-        help="Tests take records as independent. Above 5 % of records of patients with several, "
-        "p is not given unless one record for each is chosen.",
-    )  # fmt: skip
-    st.caption(f"{fmt.percent(share)} of the records belong to patients with several.")
-    return first_only, 0.0 if first_only else share
 
 
 def choose_margin(outcome: Outcome, groups: Sequence[str]) -> Margin | None:

@@ -17,6 +17,7 @@ from pages.analysis.significance_forest import draw_forest
 from pages.shared import coefficients, data, downloads, filters
 from pages.shared import format as fmt
 from pages.shared.page import View
+from pages.shared.patients import choose_records
 
 EFFECTIVE = "effective_dose_msv"
 DIGITS = 4
@@ -26,7 +27,7 @@ def compare_groups(view: View) -> None:
     """Compare an outcome between groups, over all and within procedures."""
     outcome, grouping = ask.choose_outcome()
     with st.expander("Records, margin and adjustment", icon=":material/tune:"):
-        first_only, repeated = ask.choose_patients(view)
+        first_only, repeated = choose_records(view)
         adjustment = filters.choose("adjust", "Adjust p within a family", ask.ADJUSTMENTS)
         margin_place = st.container()
     values = counted(view, outcome, grouping, first_only)

@@ -9,6 +9,7 @@ from pages.analysis import significance_choices as ask
 from pages.analysis.significance_scatter import draw_pairs
 from pages.shared import data, filters
 from pages.shared.page import View
+from pages.shared.patients import choose_records
 
 MOST_READINGS = 20_000
 QUESTIONS = {"association": "Do they go together", "agreement": "Do they agree"}
@@ -21,7 +22,7 @@ def compare_pairs(view: View) -> None:
     if data.may("significance_extra"):
         extra = data.query("significance_extra", view.filters)["field"].to_list()
     first, second = ask.choose_pair(extra)
-    first_only, _ = ask.choose_patients(view)
+    first_only, _ = choose_records(view)
     if first == second:
         st.info("Choose two different columns.")
         return

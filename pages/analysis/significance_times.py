@@ -12,6 +12,7 @@ from pages.analysis import significance_parts as parts
 from pages.analysis.significance_course import draw_course
 from pages.shared import data
 from pages.shared.page import View
+from pages.shared.patients import choose_records
 
 BASELINE = "baseline"
 
@@ -20,7 +21,7 @@ def compare_times(view: View) -> None:
     """Compare a score or a response between times, or groups over time."""
     score, times, grouping = ask.choose_times()
     with st.expander("Records and margin", icon=":material/tune:"):
-        first_only, _ = ask.choose_patients(view)
+        first_only, _ = choose_records(view)
         paired = grouping is None and len(times) == 2 and score != "responder"
         margin = ask.choose_margin(ask.PAIRED, times) if paired else None
     if len(times) < 2:

@@ -10,10 +10,8 @@ from pages.dose import comparison_dose as dose
 from pages.dose import comparison_parts as parts
 from pages.shared import charts, coefficients, data, page
 from pages.shared import filters as bar
-from pages.shared import format as fmt
 from pages.shared.page import View
-
-MUCH_REPEATED = 0.05
+from pages.shared.patients import choose_records
 
 
 def chosen_modalities(values: pl.DataFrame) -> tuple[str, ...]:
@@ -35,10 +33,10 @@ def chosen_modalities(values: pl.DataFrame) -> tuple[str, ...]:
 def main() -> None:
     """Draw the page."""
     view = page.begin("Modality comparison", "How do CT, fluoroscopy and ultrasound compare?")
-    values, strata = outcomes(view)
+    first_only, repeated = choose_records(view)
+    values, strata = outcomes(view, first_only)
     modalities = chosen_modalities(values)
-    results = compare_modalities(values, strata, modalities)
-    draw_repeated(view)
+    results = compare_modalities(values, strata, modalities, repeated)
     if results:
         parts.draw_report(results, modalities, view)
         parts.draw_case_mix(results, modalities, view)
@@ -54,29 +52,20 @@ def main() -> None:
     dose.draw_pictures(shown, results, view)
 
 
-def outcomes(view: View) -> tuple[pl.DataFrame, pl.DataFrame]:
+def outcomes(view: View, first_only: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the counted outcomes and the strata, with effective dose by today's coefficients."""
+    asked = {"first_of_patient": first_only}
     active = coefficients.in_force()
-    doses, dose_strata = effective_doses(data.query("comparison_dose", view.filters), active)
-    values = data.query("comparison_values", view.filters)
-    strata = data.query("comparison_strata", view.filters)
+    doses, dose_strata = effective_doses(
+        data.query("comparison_dose", view.filters, **asked), active
+    )
+    values = data.query("comparison_values", view.filters, **asked)
+    strata = data.query("comparison_strata", view.filters, **asked)
     joined = strata.join(dose_strata, on=["modality", "procedure"], how="left", nulls_equal=True)
     return (
         pl.concat([doses, values], how="vertical_relaxed"),
         joined.with_columns(pl.col("effective_dose_n").fill_null(0)),
     )
-
-
-def draw_repeated(view: View) -> None:
-    """Warn where many cases are of the same patients: the tests take cases as independent."""
-    row = data.query("comparison_patients", view.filters).row(0, named=True)
-    share = row["n_repeated"] / row["n_known"] if row["n_known"] else 0.0
-    if share > MUCH_REPEATED:
-        st.warning(
-            f"{fmt.percent(share)} of the procedures are of patients who had several. The tests"
-            " take procedures as independent, so intervals may be too narrow and p too small.",
-            icon=":material/group:",
-        )
 
 
 main()

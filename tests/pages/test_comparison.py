@@ -16,8 +16,12 @@ pytestmark = pytest.mark.usefixtures("demo_settings")
 
 @pytest.fixture
 def year(rows: pl.DataFrame) -> pl.DataFrame:  # noqa: F811
+    """Return each patient's first procedure of the last year; those without a patient all stay."""
     end = rows["performed_on"].max()
-    return rows.filter(pl.col("performed_on") > end - timedelta(days=365))
+    recent = rows.filter(pl.col("performed_on") > end - timedelta(days=365))
+    named = recent.filter(pl.col("patient_key").is_not_null()).sort("performed_on", "procedure_id")
+    unnamed = recent.filter(pl.col("patient_key").is_null())
+    return pl.concat([named.unique("patient_key", keep="first"), unnamed])
 
 
 def tables(at) -> list[pl.DataFrame]:
@@ -90,8 +94,14 @@ def test_one_modality_alone_says_what_to_do() -> None:
     assert not at.table
 
 
-def test_patients_with_several_procedures_are_said() -> None:
-    assert "of patients who had several" in texts(opened("comparison"))
+def test_procedures_of_one_patient_are_not_taken_as_independent() -> None:
+    at = opened("comparison")
+    assert "belong to patients with several" in texts(at)
+    assert at.toggle(key="first-only").value is True
+    at.toggle(key="first-only").set_value(False).run()
+    report = tables(at)[0]
+    assert not report["p"].str.contains("p [=<]").any()
+    assert "choose a paired comparison or one record for each patient" in texts(at)
 
 
 def test_the_pictures_share_an_axis_only_where_the_quantity_is_one() -> None:

@@ -1,10 +1,13 @@
 -- What a comparison within procedures needs. Grain: one row per modality and procedure.
--- Parameters: filters, scope.
+-- Parameters: filters, scope, first_of_patient.
 -- A name that is not mapped is the row with a null procedure: a mixture, no stratum.
 -- Means and variances are of natural logarithms for durations, of points for pain.
 -- Roles: manager, physician, rso.
 with
 -- include: filtered
+,
+
+-- include: one_per_patient
 
 select
     modality,
@@ -22,6 +25,6 @@ select
     count(*) filter (where complications <> 'none') as complication_events,
     count(satisfaction) as satisfaction_n,
     count(*) filter (where satisfaction >= 4) as satisfaction_events
-from filtered
+from chosen
 group by all
 order by procedure, modality

@@ -1,11 +1,14 @@
 -- What the modalities are compared by, counted, so that ranks and medians are exact.
 -- Grain: one row per measure, modality and value. A missing value is the row with a null value.
--- Parameters: filters, scope.
+-- Parameters: filters, scope, first_of_patient.
 -- Pain relief is baseline minus one month on the scale 0 to 10, whatever scale was used. A dose that
 -- a modality cannot have is no row; one count per measure is faster than one over unpivoted rows.
 -- Roles: manager, physician, rso.
 with
 -- include: filtered
+,
+
+-- include: one_per_patient
 ,
 
 base as materialized (
@@ -20,7 +23,7 @@ base as materialized (
         (complications <> 'none')::int::double as complication,
         (pain_baseline - pain_1mo) / case when pain_scale = 'VAS 0-100' then 10 else 1 end
             as pain_relief_1mo
-    from filtered
+    from chosen
 )
 
 select 'kap_gycm2' as measure, modality, kap_gycm2 as value, count(*) as n
