@@ -11,7 +11,10 @@ from analytics.multiplicity import NAMES
 from analytics.results import Estimate, NotComputable, Pair, TestResult
 
 LARGE_TOTAL = 50_000
-CHI_SQUARED = ("Kruskal–Wallis", "Friedman", "χ²", "χ² of rates", "Cochran Q")
+CHI_SQUARED = (
+    "Kruskal–Wallis", "Friedman", "χ²", "χ² of rates", "Cochran Q", "Cochran–Mantel–Haenszel",
+    "Cochran–Armitage",
+)  # fmt: skip
 WHOLE_RECORDS = ("records", "patients", "visits")
 ALPHA = 0.05
 CHANGED = "changed"

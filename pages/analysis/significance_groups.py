@@ -31,12 +31,13 @@ def compare_groups(view: View) -> None:
         adjustment = filters.choose("adjust", "Adjust p within a family", ask.ADJUSTMENTS)
         margin_place = st.container()
     values = counted(view, outcome, grouping, first_only)
+    ordered = grouping in ask.ORDERED
     groups = ask.choose_groups(values, grouping, outcome)
+    groups = sorted(groups) if ordered else groups
     with margin_place:
         margin = ask.choose_margin(outcome, groups)
-    ordered = grouping in ask.ORDERED
     analysis = analyse(
-        values, outcome, sorted(groups) if ordered else groups,
+        values, outcome, groups,
         margin=margin, adjustment=adjustment, repeated_share=repeated, ordered=ordered,
     )  # fmt: skip
     overall = analysis.overall

@@ -18,5 +18,6 @@ def choose_records(view: View) -> tuple[bool, float]:
         help="Tests take records as independent. Above 5 % of records of patients with several, "
         "p is not given unless one record for each is chosen.",
     )  # fmt: skip
-    st.caption(f"{fmt.percent(share)} of the records belong to patients with several.")
+    rest = ": the later ones take no part" if first_only and share else ""
+    st.caption(f"{fmt.percent(share)} of the records belong to patients with several{rest}.")
     return first_only, 0.0 if first_only else share

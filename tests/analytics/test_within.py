@@ -46,6 +46,7 @@ def test_shares_within_procedures_are_those_of_mantel_and_haenszel() -> None:
     assert found.homogeneity == strata.breslow_day(*columns)
     for said in ("Mantel–Haenszel", "Cochran–Mantel–Haenszel", "Breslow–Day–Tarone"):
         assert said in found.sentence
+    assert "χ²(1) = " in found.sentence
     assert not OVERCLAIMS.search(found.sentence)
 
 
