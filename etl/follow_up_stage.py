@@ -8,6 +8,7 @@ from etl import normalise as to
 from etl.follow_up import COLUMNS, checked
 from etl.layout import Layout
 from etl.pipeline import impersonal, refused_row
+from etl.returned import corrected
 from etl.sources.base import LINE, MARK, PROBLEM
 from etl.staging import FOLLOW_UP, REJECTED, SourceFile, Staged
 from etl.words import word_map
@@ -36,6 +37,7 @@ def stage(layout: Layout, source: SourceFile, key: bytes) -> Staged:
         procedures=None,
         rejected=pl.concat(bad),
         follow_ups=pl.concat(good),
+        corrected=corrected(layout.table),
     )
 
 

@@ -14,6 +14,7 @@ from etl.layout import Layout
 from etl.limits import check_rows, check_text, check_workbook
 from etl.pipeline import stage_table
 from etl.profiles import recognise
+from etl.returned import as_sent
 from etl.sources import delimited
 from etl.sources.base import LINE, MARK, PROBLEM, RefusalError, Table, tidy_header
 from etl.staging import SourceFile, Staged
@@ -46,7 +47,9 @@ class TableReader:
         table = self.read(source.path, work_dir, settings)
         profile = recognise(table.header, settings.profiles_dir)
         if profile is not None and profile.kind == "followup":
-            return follow_up_stage.stage(Layout(table, profile, settings, "."), source, key)
+            return follow_up_stage.stage(
+                Layout(as_sent(table), profile, settings, "."), source, key
+            )
         try:
             return stage_table(table, source, work_dir=work_dir, settings=settings, key=key)
         except pl.exceptions.ComputeError:

@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from etl.__main__ import app
 from etl.follow_up import SCALE_NAMES, TIMEPOINTS, judge, timepoint
 from etl.profiles import recognise
 from etl.rollback import rollback
@@ -439,3 +441,24 @@ def test_a_profile_maps_another_header(tmp_path: Path) -> None:
         "measured_on ('Datum'): none from 1970 to 2099: '9.3.': write it as 2026-03-31",
         "value ('Wert'): Input should be less than or equal to 100: '200': correct the value",
     ]
+
+
+def test_a_row_that_came_back_is_known_by_its_mark_and_no_other_word_resolves_it(
+    data: Path, tmp_path: Path
+) -> None:
+    """A row without a scale that is understood names no column: only its own return closes it."""
+    drop(data, "log.csv", LOG)
+    drop(data, "f.csv", HEADER + "north,A1,frob,1wk,,3\nnorth,A1,ODI,,,30\n")
+    etl("refresh")
+    drop(data, "g.csv", HEADER + "north,A1,ODI,1wk,,20\n")
+    etl("refresh")
+    still_open = "select line from rejected_row where resolved_by_run is null order by 1"
+    assert ask(data, still_open) == [(2,), (3,)]
+    out = tmp_path / "back.csv"
+    assert CliRunner().invoke(app, ["rejected", "--export", str(out)]).exit_code == 0
+    text = out.read_text("utf-8-sig")
+    assert "frob" in text
+    drop(data, "back.csv", text.replace("frob", "NRS"))
+    etl("refresh")
+    assert ask(data, still_open) == [(3,)], "refused again: the newer entry takes its place"
+    assert ("A1", "1wk", 3, 10) in ask(data, SCORES)

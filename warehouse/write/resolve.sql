@@ -51,7 +51,8 @@ where r.resolved_by_run is null
     and again.site is not distinct from r.site
     and again.accession_number is not distinct from r.accession_number;
 
--- A follow-up is known by what its rules name: the column, the measure, or neither.
+-- A follow-up is known by the column that its rules name (pain_1mo.max); where they name none, as without a
+-- scale or a time point, by the mark of the export alone: another word on the case does not correct it.
 update rejected_row r
 set resolved_by_run = $run_id
 from follow_up f
@@ -61,9 +62,7 @@ where r.resolved_by_run is null
     and f.source_file_id > r.source_file_id
     and f.site = r.site
     and f.accession_number = r.accession_number
-    and list_has_any(
+    and list_contains(
         list_transform(r.rules, lambda rule: split_part(rule, '.', 1)),
-        [
-            f.measure, f.measure || '_' || coalesce(f.timepoint, f.placed_timepoint), 'scale', 'timepoint', 'performed_on', 'measured_on', 'updated_at', 'status', 'json'
-        ]
+        f.measure || coalesce('_' || coalesce(f.timepoint, f.placed_timepoint), '')
     );
