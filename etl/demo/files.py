@@ -21,7 +21,7 @@ COLUMNS += [f"pain_{point}" for point in FOLLOW_UPS]
 COLUMNS += [
     f"{scale}_{point}" for scale in ("odi", "ndi") for point in ("baseline", *list(FOLLOW_UPS)[1:])
 ]
-COLUMNS += ["contrast_pattern", "injectate"]
+COLUMNS += ["contrast_pattern", "injectate", "isthmic_oedema_reader_1", "isthmic_oedema_reader_2"]
 
 #: Up to so many rows a file holds a site's quarter; beyond, a year of all sites.
 SMALL = 50_000

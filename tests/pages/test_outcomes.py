@@ -105,3 +105,21 @@ def test_predictors_name_the_optimism_of_their_own_data() -> None:
 def test_without_columns_read_twice_the_page_says_how_to_name_them() -> None:
     at = opened(PAGE, show="Reader agreement", period="30d", procedure=fmt.procedure("NEPHRO"))
     assert "_reader_1" in texts(at)
+
+
+def test_readers_of_the_pars_injections_agree_as_planted() -> None:
+    at = opened(PAGE, show="Reader agreement", period="All")
+    (row,) = next(t for t in tables(at) if "Word" in t.columns).to_dicts()
+    assert row["Read"] == "Isthmic oedema" and row["Word"] == "almost perfect"
+    kappa = float(row["Agreement (95 % CI)"].split(" ")[1])
+    assert 0.85 < kappa < 1, "the readers differ in 3 %"
+
+
+def test_oedema_predicts_response_as_planted() -> None:
+    at = opened(PAGE, show="Predictors", period="All", procedure=fmt.procedure("PARS"))
+    at.multiselect(key="predictors").set_value(["extra:isthmic_oedema_reader_1"]).run()
+    assert not at.exception
+    ratios = next(t for t in tables(at) if "Odds ratio (95 % CI)" in t.columns)
+    name, ratio, _ = ratios.row(0)
+    assert "isthmic_oedema_reader_1: no" in name.casefold()
+    assert float(ratio.split(" ")[0]) < 0.7, "against those with oedema"
