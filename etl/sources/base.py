@@ -41,7 +41,7 @@ class Table:
     delimiter: str = ","
     may_hold_comma: bool = True
     trimmed: bool = False  #: no cell has outer blanks or is an empty text
-    #: Reads the same rows with care, where the quick way may meet a row that is too long.
+    #: Reads the same rows with care, or refuses the file, where the quick way may fail amid them.
     otherwise: "Callable[[], Table] | None" = None
     columns: tuple[str, ...] = field(init=False)
 

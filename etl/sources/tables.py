@@ -148,7 +148,13 @@ def read_parquet(path: Path, work_dir: Path, settings: Settings) -> Table:
         header,
         frame.with_columns(pl.lit(None, dtype=pl.String).alias(PROBLEM)),
         may_hold_comma=any(kind == pl.String for kind in schema.values()),
+        otherwise=_damaged_parquet,
     )
+
+
+def _damaged_parquet() -> Table:
+    """Refuse a file whose description can be read but whose values cannot."""
+    raise RefusalError("cannot be read as Parquet (its values are damaged): export it again")
 
 
 def _as_text(name: str, kind: pl.DataType, zone: str) -> pl.Expr:

@@ -1,5 +1,6 @@
 """Damaged files end in rows or in words: no crash, no hang, no row lost."""
 
+import gzip
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -21,6 +23,7 @@ from tests.etl.test_openrem_xlsx import study, workbook
 from warehouse.settings import Settings
 
 SAMPLES = Path(__file__).resolve().parents[2] / ".." / "shared" / "samples" / "dicom"
+SOAK_EXAMPLES = int(os.environ.get("KERMA_SOAK_EXAMPLES", "5000"))
 SOAK_S = float(os.environ.get("KERMA_SOAK_SECONDS", "600"))
 
 
@@ -46,8 +49,23 @@ def check(path: Path, folder: Path) -> list[Staged]:
             for value in staged.reports[name].drop_nulls():
                 assert math.isfinite(value) and value >= 0
         if staged.procedures is not None:
+            kept = pl.read_parquet(staged.procedures).height
+            assert staged.read == kept + staged.rejected.height
             staged.procedures.unlink()
+        if (lines := plain_lines(path)) is not None:
+            assert staged.read == lines, "a row was lost, or made up"
     return found
+
+
+def plain_lines(path: Path) -> int | None:
+    """Count the rows of a comma-separated file as a person would; None where it takes more."""
+    head, *lines = path.read_bytes().split(b"\n")
+    if path.suffix != ".csv" or any(mark in path.read_bytes() for mark in (b'"', b"\r")):
+        return None
+    most = head.count(b",")
+    if not most or any(head.count(other) >= most for other in (b";", b"\t", b"|")):
+        return None
+    return sum(bool(line.strip(b",")) for line in lines)
 
 
 def damaged(data: bytes, seed: int) -> bytes:
@@ -96,19 +114,58 @@ def wholes(tmp_path_factory: pytest.TempPathFactory) -> Files:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("ct", found["ct.dcm"])
         archive.writestr("dose.json", found["dose.json"])
-    return Files(found | {"pack.zip": packed.read_bytes()})
+    return Files(found | {"pack.zip": packed.read_bytes()} | tables(folder))
 
 
-@pytest.mark.parametrize(
-    "name", ["fluoroscopy.dcm", "ct.dcm", "bare.dcm", "book.xlsx", "dose.json", "pack.zip"]
-)
+def tables(folder: Path) -> dict[str, bytes]:
+    """Return a log in every format that logs come in."""
+    columns = ("accession_number", "modality", "procedure_start_at", "kap_gycm2", "room")
+    rows = [(f"A{n}", "XA", f"2026-03-0{n + 1} 09:00:00", f"{n}.5", f"Raum {n}") for n in range(6)]
+    lines = [",".join(line) for line in (columns, *rows)]
+    records = [dict(zip(columns, line, strict=True)) for line in rows]
+    frame = pl.DataFrame(records)
+    frame.write_parquet(folder / "log.parquet")
+    frame.write_excel(folder / "log.xlsx")
+    german = ["Untersuchungsnummer;Modalität;Datum;Beginn;Untersuchung;DFP"]
+    german += [f'D{n};DL;0{n + 1}.03.2026;09:00;"Facette; müde";{n},5' for n in range(6)]
+    found = {
+        "log.csv": "\n".join(lines).encode(),
+        "quoted.csv": "\n".join(
+            lines[:1] + ['"' + line.replace(",", '","') + '"' for line in lines[1:]]
+        ).encode(),
+        "ris.csv": "\r\n".join(german).encode("cp1252"),
+        "log.jsonl": "\n".join(map(json.dumps, records)).encode(),
+    }
+    found |= {name: (folder / name).read_bytes() for name in ("log.parquet", "log.xlsx")}
+    return found | {"log.csv.gz": gzip.compress(found["log.csv"])}
+
+
+REPORTS = ("fluoroscopy.dcm", "ct.dcm", "bare.dcm", "book.xlsx", "dose.json", "pack.zip")
+LOGS = ("log.csv", "quoted.csv", "ris.csv", "log.jsonl", "log.parquet", "log.xlsx", "log.csv.gz")
+
+
+@pytest.mark.parametrize("name", [*REPORTS, *LOGS])
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(seed=st.integers(0, 2**32))
 @example(seed=194)  # a workbook's part with a name that is no UTF-8
 @example(seed=204)  # a workbook's part that cannot be decompressed
 def test_damage_ends_in_rows_or_words(wholes: Files, tmp_path: Path, name: str, seed: int) -> None:
+    path = tmp_path / name
+    path.write_bytes(damaged(wholes[name], seed))
+    check(path, tmp_path)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@settings(
+    max_examples=SOAK_EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(name=st.sampled_from([*REPORTS, *LOGS]), seed=st.integers(0, 2**48))
+def test_every_reader_many_times(wholes: Files, tmp_path: Path, name: str, seed: int) -> None:
     path = tmp_path / name
     path.write_bytes(damaged(wholes[name], seed))
     check(path, tmp_path)
