@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
 
-.PHONY: run refresh demo test lint format bench soak docs clean
+.PHONY: run refresh demo test lint lock sbom format bench soak docs clean
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 has no venv: apt-get install python3-venv" >&2; exit 1; }
 
-$(VENV)/.run: requirements.txt | $(VENV)/bin/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+$(VENV)/.run: requirements.lock | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
@@ -35,6 +35,14 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
+	$(RUN) deploy/audit.py
+
+lock: $(VENV)/.dev  ## requirements.lock and the licence list, after a change of requirements.txt
+	sh deploy/lock.sh $(BIN)
+	$(RUN) deploy/licences.py
+
+sbom: $(VENV)/.dev  ## what a release is made of, in CycloneDX, for those who watch for weaknesses
+	$(BIN)/cyclonedx-py requirements requirements.lock --output-format JSON --output-file kerma.cdx.json
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

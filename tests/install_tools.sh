@@ -1,9 +1,11 @@
 #!/bin/sh
-# The browser tests need Chromium, the receiver's tests a DICOM client, the reviews' tests a
+# The browser tests need Chromium, the proxy's tests nginx, the receiver's tests a DICOM client, the reviews' tests a
 # PostgreSQL server; installed here where we may.
 set -eu
 need=""
 command -v chromium >/dev/null 2>&1 || need="$need chromium fonts-dejavu-core"
+command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || need="$need nginx-light"
+command -v openssl >/dev/null 2>&1 || need="$need openssl"
 command -v storescu >/dev/null 2>&1 || need="$need dcmtk"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need="$need postgresql"
 [ -n "$need" ] || exit 0
