@@ -1,8 +1,8 @@
--- The scale on which a case's dose is judged: its own kind of case over the last 12 months of data.
--- Grain and columns: table dose_scale. It is made anew, since each night moves the 12 months.
 delete from dose_scale;
 
-insert into dose_scale by name
+-- One dose index after another: an exact median keeps every value until it is known, and five
+-- indices at once do not fit into a refresh's memory beside ten million procedures.
+create or replace temp macro scale_of(indices) as table
 with latest as (
     select max(performed_on) as baseline_to
     from procedure
@@ -49,7 +49,7 @@ scale as (
         mad(ln(value)) as mad_ln,
         quantile_cont(value, [0.5, 0.75, 0.95]) as percentiles
     from measured m, latest
-    where value > 0
+    where value > 0 and list_contains(indices, dose_index)
     group by grouping sets (
         (modality, procedure_key, m.size_band, dose_index), (modality, procedure_key, dose_index)
     )
@@ -60,3 +60,14 @@ select
     percentiles[1] as p50, percentiles[2] as p75, percentiles[3] as p95
 from scale
 order by modality, procedure_key, size_band, dose_index;
+
+insert into dose_scale by name from scale_of(['kap_gycm2']);
+
+insert into dose_scale by name from scale_of(['air_kerma_mgy']);
+
+insert into dose_scale by name from scale_of(['fluoro_time_s']);
+
+insert into dose_scale by name from scale_of(['dlp_mgycm']);
+
+insert into dose_scale by name
+from scale_of(['ctdi_vol_16_mgy', 'ctdi_vol_32_mgy', 'ctdi_vol_unknown_mgy']);
