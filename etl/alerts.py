@@ -28,7 +28,7 @@ from warehouse.review_rules import fingerprint, versions
 from warehouse.reviews import case_key_expr
 from warehouse.settings import Settings
 
-#: Dose indices that a rule can name; the parameters of ``alerts_cases`` are called after them.
+#: Dose indices that a rule can name; the parameters of ``alerts_found`` are called after them.
 QUANTITIES = (
     "air_kerma_mgy", "kap_gycm2", "fluoro_time_s", "ctdi_vol_mgy", "dlp_mgycm", "ssde_mgy",
     "peak_skin_dose_mgy",
@@ -99,11 +99,12 @@ def candidates(ask: Ask, months: pl.DataFrame, rules: list[Rule]) -> tuple[pl.Da
     sums = {(r.quantity, r.threshold) for r in rules if r.kind == "patient_sum"}
     patients = [ask("alerts_patients", quantity=q, least_sum=least) for q, least in sorted(sums)]
     listed = [key for found in patients for key in found["patient_key"].to_list()]
-    return ask("alerts_cases", **_limits(least, bounds), patients=listed), history
+    ids = ask("alerts_found", **_limits(least, bounds), patients=listed)["procedure_id"].to_list()
+    return ask("alerts_cases", ids=ids), history
 
 
 def _limits(least: pl.DataFrame, bounds: pl.DataFrame | None) -> dict[str, list[Any]]:
-    """Return limits as the parameters of ``alerts_cases``."""
+    """Return limits as the parameters of ``alerts_found``."""
     wide = least.pivot("quantity", index="case_group", values="limit")
     given = {"case_groups": wide["case_group"].to_list()}
     for name in QUANTITIES:

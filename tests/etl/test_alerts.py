@@ -93,7 +93,8 @@ def test_leaving_out_cases_below_every_limit_changes_no_alert(demo_data: Path) -
     groups = months["case_group"].unique().to_list()
     no_limit = {f"least_{name}": [0.0] * len(groups) for name in alerts.QUANTITIES}
     nobody = {name: [] for name in ("sites", "machines", "least_area", "most_area", "patients")}
-    every = ask("alerts_cases", case_groups=groups, **no_limit, **nobody)
+    ids = ask("alerts_found", case_groups=groups, **no_limit, **nobody)["procedure_id"].to_list()
+    every = ask("alerts_cases", ids=ids)
     assert every.height == months["judged"].sum() > 2 * narrow.height > 0
     expected = find_alerts(every, rules, references)
     found = find_alerts(narrow, rules, references, narrow.filter("judged")["procedure_id"], history)

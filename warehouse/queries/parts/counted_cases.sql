@@ -16,7 +16,7 @@ counted as not materialized (
         case when patient_key is not null then hash(patient_key) end as patient_key,
         air_kerma_mgy, kap_gycm2, fluoro_time_s, ctdi_vol_mgy, dlp_mgycm, ssde_mgy,
         peak_skin_dose_mgy,
-        run_id in (select unnest($runs::varchar[])) as judged
+        list_contains($runs::varchar[], run_id) as judged
     from procedure
     where modality in ('CT', 'fluoroscopy')
         and not is_test
