@@ -90,7 +90,8 @@ def distribution_of(
     few = without.select(EVERY_SIZE).unique().join(kinds, on=EVERY_SIZE)
     parts = here.join(few, on=EVERY_SIZE).select("case_group", "kind")
     together = usable.join(parts, on="case_group").drop("case_group")
-    whole = _described(together.rename({"kind": "case_group"}), wanted, window_months)
+    months_left = without.select("month").unique().sort("month")
+    whole = _described(together.rename({"kind": "case_group"}), months_left, window_months)
     filled = (
         without.join(kinds, on=EVERY_SIZE)
         .drop("case_group")
@@ -150,21 +151,21 @@ def _windows(usable: pl.DataFrame, months: list[date], window_months: int) -> pl
     what a window leaves of them is in order, and its quantiles are at known places.
     """
     day = pl.col("performed_on")
-    ordered = usable.sort("case_group", "_log").with_columns(
-        (day.dt.year().cast(pl.Int32) * 12 + day.dt.month()).cast(pl.UInt16).alias("_month")
+    numbered = usable.select(
+        "case_group",
+        "_log",
+        (day.dt.year().cast(pl.Int32) * 12 + day.dt.month()).cast(pl.UInt16).alias("_month"),
     )
-    numbers, logs = ordered["_month"].to_numpy(), ordered["_log"].to_numpy()
-    sizes = ordered["case_group"].rle().struct.unnest()
     rows: list[tuple[Any, ...]] = []
-    end = 0
-    for size, group in sizes.iter_rows():
-        start, end = end, end + size
-        if size < MIN_CASES:
+    for part in numbered.partition_by("case_group", maintain_order=False):
+        if part.height < MIN_CASES:
             continue
+        group, ordered = part["case_group"][0], part.sort("_log")
+        numbers, logs = ordered["_month"].to_numpy(), ordered["_log"].to_numpy()
         for month in months:
             # Below zero, an unsigned number is large: one comparison sees both ends of the window.
-            since = numbers[start:end] - np.uint16(month.year * 12 + month.month - window_months)
-            inside = logs[start:end][since < window_months]
+            since = numbers - np.uint16(month.year * 12 + month.month - window_months)
+            inside = logs[since < window_months]
             if inside.size >= MIN_CASES:
                 rows.append((group, month, inside.size, *_in_order(inside)))
     schema = {"case_group": usable.schema["case_group"]} | {
