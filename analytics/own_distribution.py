@@ -150,18 +150,14 @@ def _windows(usable: pl.DataFrame, months: list[date], window_months: int) -> pl
     A case lies in as many windows as they have months. So each group is sorted once by its values:
     what a window leaves of them is in order, and its quantiles are at known places.
     """
-    day = pl.col("performed_on")
-    numbered = usable.select(
-        "case_group",
-        "_log",
-        (day.dt.year().cast(pl.Int32) * 12 + day.dt.month()).cast(pl.UInt16).alias("_month"),
-    )
     rows: list[tuple[Any, ...]] = []
-    for part in numbered.partition_by("case_group", maintain_order=False):
+    for part in usable.partition_by("case_group", maintain_order=False):
         if part.height < MIN_CASES:
             continue
         group, ordered = part["case_group"][0], part.sort("_log")
-        numbers, logs = ordered["_month"].to_numpy(), ordered["_log"].to_numpy()
+        day, logs = ordered["performed_on"].dt, ordered["_log"].to_numpy()
+        number = day.year().cast(pl.Int32) * 12 + day.month()
+        numbers = number.cast(pl.UInt16).to_numpy()
         for month in months:
             # Below zero, an unsigned number is large: one comparison sees both ends of the window.
             since = numbers - np.uint16(month.year * 12 + month.month - window_months)

@@ -64,7 +64,7 @@ def find(settings: Settings, snapshot: Path | None = None) -> AlertResult:
     waiting = unjudged(settings, runs, mark)
     if not waiting:
         return AlertResult(seconds=time.perf_counter() - clock)
-    open_within(snapshot, "400MB")
+    open_within(snapshot, "300MB")
     ask = partial(run, snapshot=snapshot, scope=SYSTEM, runs=sorted(waiting))
     months = ask("alerts_groups")
     cases, history = candidates(ask, months, rules)

@@ -17,4 +17,3 @@ select
 from filtered
 where modality <> 'ultrasound'
 group by all
-order by all

@@ -15,7 +15,8 @@ drawn as materialized (
     select *
     from points
     where s0 is not null
-    qualify row_number() over (order by hash(procedure_id)) <= $most::bigint
+    order by hash(procedure_id)
+    limit $most::bigint
 ),
 
 named as materialized (
