@@ -60,10 +60,7 @@ def adjusted_logs(
 
 
 def room_months(adjusted: pl.DataFrame, by: Sequence[str] = ("site", "room")) -> pl.DataFrame:
-    """Summarise adjusted logs by room and month: ``n``, ``mean`` and ``sum_of_squares`` about it.
-
-    Months without cases stand with n = 0, so that they are gaps on the chart.
-    """
+    """Summarise adjusted logs by room and month: ``n``, ``mean``, ``sum_of_squares`` about it."""
     value = pl.col("adjusted_log")
     monthly = (
         with_month(adjusted)
@@ -74,6 +71,11 @@ def room_months(adjusted: pl.DataFrame, by: Sequence[str] = ("site", "room")) ->
             ((value - value.mean()) ** 2).sum().alias("sum_of_squares"),
         )
     )
+    return every_month(monthly, by)
+
+
+def every_month(monthly: pl.DataFrame, by: Sequence[str] = ("site", "room")) -> pl.DataFrame:
+    """Let months without cases stand with n = 0 between the first and the last of each room."""
     every = (
         monthly.group_by(*by)
         .agg(pl.date_range(pl.col("month").min(), pl.col("month").max(), "1mo").alias("month"))
@@ -92,7 +94,29 @@ def room_drifts(
     by: Sequence[str] = ("site", "room"),
     baseline_months: int = BASELINE_MONTHS,
 ) -> dict[tuple[str | None, ...], RoomDrift | NotComputable]:
-    """Chart every room against its own frozen baseline, adjusted for case mix.
+    """Chart every room against its own frozen baseline, adjusted for case mix: single cases.
+
+    Returns what :func:`drifts` does.
+    """
+    return drifts(room_months(adjusted_logs(cases, column), by), by, baseline_months)
+
+
+def drifts(
+    months: pl.DataFrame,
+    by: Sequence[str] = ("site", "room"),
+    baseline_months: int = BASELINE_MONTHS,
+) -> dict[tuple[str | None, ...], RoomDrift | NotComputable]:
+    """Chart every room against its own frozen baseline.
+
+    Parameters
+    ----------
+    months
+        ``by``, ``month``, ``n``, ``mean`` and ``sum_of_squares`` of the adjusted ln dose, every
+        month of a room (:func:`room_months`, or :func:`every_month` of query ``drift_months``).
+    by
+        What a room is named by.
+    baseline_months
+        Months at the start of each room's series that set its limits.
 
     Returns
     -------
@@ -105,7 +129,6 @@ def room_drifts(
     A month's standard error is the cases' own standard deviation over √n, widened by the
     baseline's overdispersion: months differ by more than chance (staff, complexity).
     """
-    months = room_months(adjusted_logs(cases, column), by)
     parts = months.partition_by(*by, as_dict=True, maintain_order=True)
     return {room: _room_drift(room, part, baseline_months) for room, part in parts.items()}
 

@@ -10,7 +10,7 @@ from analytics.dose import SIZE_BANDS
 from analytics.results import NotComputable
 from analytics.trend import DoseTrend, dose_trend
 from analytics.unit_funnel import dose_funnel
-from pages.dose import trend_changes, trend_charts
+from pages.dose import trend_changes, trend_charts, trend_rooms
 from pages.dose import trend_findings as findings
 from pages.dose import unit_funnels as funnels
 from pages.dose.measures import MEASURES, offered
@@ -240,6 +240,7 @@ def main() -> None:
     draw_findings(months, trend, found, marks, noted)
     trend_changes.draw(choice)
     draw_control(months, noted, choice, view)
+    trend_rooms.draw(choice, view.filters)
     draw_funnel(choice, view)
 
 

@@ -7,17 +7,26 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from analytics.change_points import change_points
+from analytics.drift import RoomDrift, adjusted_logs, every_month, room_months
 from analytics.results import Estimate
 from analytics.trend import dose_trend
+from etl import demo
 from pages.dose import trend_findings as findings
+from pages.dose import trend_rooms
 from pages.dose.measures import MEASURES
 from pages.dose.trend_findings import Choice
+from pages.shared.filters import Filters
+from tests.conftest import DEMO_END, DEMO_ROWS
 from tests.pages.app import charts, opened, texts
+from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot, cursor
 from warehouse.protocol_changes import NAME, ProtocolChangesError, protocol_changes
+from warehouse.queries import run
 
+EVERYTHING = Filters(date(2000, 1, 1), date(2100, 1, 1))
 KAP = Choice("fluoroscopy", MEASURES["kap_gycm2"], "TFESI_L", None)
 
 
@@ -167,3 +176,31 @@ def test_without_dose_the_page_says_what_to_do(demo_settings: Path) -> None:
     at = opened("dose/trends.py", modality="ultrasound")
     assert "No CT or fluoroscopy procedure in this view has a dose" in texts(at)
     assert json.dumps(charts(at)) == "[]"
+
+
+def test_the_planted_room_signals_within_three_months_of_its_drift(demo_settings: Path) -> None:
+    """The demo's doses of one room grow 10 % a month; the page says since when it signals."""
+    drift = demo.log(DEMO_ROWS, 1, DEMO_END)[1]["drift"]
+    begins = date.fromisoformat(str(drift["from"]))
+    rooms = trend_rooms.found(KAP, EVERYTHING)
+    (planted,) = [found for (_, room), found in rooms.items() if room == drift["room"]]
+    assert isinstance(planted, RoomDrift) and planted.first_signal is not None
+    assert begins <= planted.first_signal < pl.select(pl.lit(begins).dt.offset_by("3mo")).item()
+    words = texts(opened("dose/trends.py", period="All"))
+    assert f"{drift['room']} (" in words and f"signals since {planted.first_signal:%b %Y}" in words
+
+
+def test_room_months_of_the_warehouse_are_those_of_the_single_cases(demo_settings: Path) -> None:
+    snapshot = current_snapshot(demo_settings / "snapshots")
+    assert snapshot is not None
+    with cursor(snapshot) as cur:
+        cases = cur.sql(
+            "select *, size_band(age_years, weight_kg, bmi) as size_band from procedure where "
+            "not is_test and status = 'completed' and modality = 'fluoroscopy' and room is not null"
+        ).pl()
+    kinds = cases.with_columns(pl.coalesce("procedure_code", "procedure_name").alias("kind"))
+    single = room_months(adjusted_logs(kinds, "kap_gycm2", ("kind", "size_band")))
+    asked = {"modality": "fluoroscopy", "dose_index": "kap_gycm2", "min_n": 20}
+    stored = every_month(run("drift_months", snapshot, SYSTEM, **asked))
+    columns = ["site", "room", "month", "n", "mean", "sum_of_squares"]
+    assert_frame_equal(single.select(columns), stored.select(columns), check_dtypes=False)
