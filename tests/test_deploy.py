@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from etl.receive import GRACE_S
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -45,10 +47,32 @@ def test_the_timer_runs_at_two_and_catches_up(units: Path) -> None:
     assert "Persistent=true" in timer
 
 
+def test_cron_runs_the_same_with_the_same_settings(units: Path) -> None:
+    line = (units / "kerma.cron").read_text("utf-8").splitlines()[-1]
+    minute, hour, *_, user = line.split()[:6]
+    assert (minute, hour, user) == ("0", "2", "kerma")
+    command = line.split(maxsplit=6)[6]
+    assert "%" not in command, "cron ends a command at a percent sign"
+    assert subprocess.run(["sh", "-n", "-c", command]).returncode == 0
+    assert f"cd {units.parent}/kerma " in command and "/etc/kerma.env" in command
+
+
+def test_the_receiver_says_who_may_send_and_stops_gracefully(units: Path) -> None:
+    unit = (units / "kerma-receive.service").read_text("utf-8")
+    assert "-m etl receive $KERMA_RECEIVE" in unit
+    assert int(re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.M)[0]) > GRACE_S
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
 def test_systemd_accepts_the_units(units: Path) -> None:
     found = subprocess.run(
-        ["systemd-analyze", "verify", *map(str, units.iterdir())], capture_output=True, text=True
+        [
+            "systemd-analyze",
+            "verify",
+            *map(str, [*units.glob("*.service"), *units.glob("*.timer")]),
+        ],
+        capture_output=True,
+        text=True,
     )
     wrong = [line for line in found.stderr.splitlines() if str(units) in line]
     assert not wrong
