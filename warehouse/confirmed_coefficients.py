@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import polars as pl
 import sqlalchemy as sa
 
-from warehouse.access import Person, require
+from warehouse.access import Person
+from warehouse.access_log import deed
 from warehouse.reference import effective_dose_coefficients
 from warehouse.review_tables import coefficient_mark, now, reading, writing
 from warehouse.reviews import frame
@@ -29,7 +30,6 @@ def confirm(settings: Settings, wanted: Iterable[str], person: Person, why: str)
     RefusedError
         Where the person's role does not confirm coefficients.
     """
-    require(person, "coefficient")
     chosen = frozenset(wanted)
     open_ones = set(unverified()["coefficient_id"])
     if strange := sorted(chosen - open_ones):
@@ -39,7 +39,7 @@ def confirm(settings: Settings, wanted: Iterable[str], person: Person, why: str)
     if len(why.strip()) < 3:
         raise CoefficientError("say where the value was read, or why it is taken back")
     at = now()
-    with writing(settings) as con:
+    with deed(settings, person, "coefficient", why.strip()), writing(settings) as con:
         before = _confirmed(con)
         rows = [
             {"coefficient_id": one, "confirmed": one in chosen, "why": why.strip(),

@@ -7,7 +7,8 @@ from datetime import date
 import polars as pl
 import sqlalchemy as sa
 
-from warehouse.access import Person, require
+from warehouse.access import Person
+from warehouse.access_log import deed
 from warehouse.review_tables import now, outcome_entry, reading, writing
 from warehouse.reviews import frame
 from warehouse.settings import Settings
@@ -50,7 +51,6 @@ def enter(settings: Settings, case: Case, entries: Sequence[Entry], person: Pers
     RefusedError
         Where the person's role or sites do not allow it.
     """
-    require(person, "outcome", case.site)
     if not person.name.strip():
         raise EntryError("an outcome is entered by a person: sign in, or set KERMA_USER")
     if not case.accession_number:
@@ -70,7 +70,8 @@ def enter(settings: Settings, case: Case, entries: Sequence[Entry], person: Pers
         }
         for entry in entries
     ]  # fmt: skip
-    with writing(settings) as con:
+    about = f"{len(rows)} values of a case of {case.performed_on} at {case.site}"
+    with deed(settings, person, "outcome", about, case.site), writing(settings) as con:
         if con.dialect.name == "postgresql":
             # Numbers are given in the order of commits: the refresh goes on after the last it saw.
             con.execute(sa.select(sa.func.pg_advisory_xact_lock(ENTRY_LOCK)))

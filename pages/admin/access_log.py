@@ -81,7 +81,7 @@ def main() -> None:
     table = chosen(as_table(access_log.entries(settings())))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{fmt.plural(table.height, 'entry', 'entries')}**", width="stretch")
-        downloads.offer(table, key="access-log", title="Access log")
+        downloads.offer(table, key="access-log", title="Access log", cells=downloads.NO_PATIENTS)
     if table.height > MOST:
         st.caption(f"The newest {fmt.count(MOST)} are shown; the download has all.")
     st.dataframe(table.head(MOST), hide_index=True, height=560, alt="Access log", placeholder="–")

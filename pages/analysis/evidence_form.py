@@ -273,7 +273,9 @@ def _added(known: evidence.Evidence) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Added here", anchor=False, width="stretch")
         frame = pl.DataFrame([r.model_dump() for r in known.own], infer_schema_length=None)
-        downloads.offer(frame, key="evidence-added", title="Studies added here")
+        downloads.offer(
+            frame, key="evidence-added", title="Studies added here", cells=downloads.NO_PATIENTS
+        )
     st.dataframe(_short(list(known.own)), hide_index=True)
     standing = [r for r in known.own if r.usable == "yes"]
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -36,7 +36,9 @@ def draw(published: pl.DataFrame) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Computed again", anchor=False, width="stretch")
-        downloads.offer(checks, key="recomputed", title="Printed and computed")
+        downloads.offer(
+            checks, key="recomputed", title="Printed and computed", cells=downloads.NO_PATIENTS
+        )
     st.table(
         checks.select(
             Paper="paper", Figure="figure", Printed="printed", Computed="computed",
@@ -76,7 +78,9 @@ def draw(published: pl.DataFrame) -> None:
         .then(pl.format("[open](https://doi.org/{})", "doi"))
         .alias("Source"),
     ).with_columns(pl.col(pl.String).fill_null(""))  # fmt: skip
-    downloads.offer(rows, key="published", title=f"Figures printed in {paper}")
+    downloads.offer(
+        rows, key="published", title=f"Figures printed in {paper}", cells=downloads.NO_PATIENTS
+    )
     st.table(shown.select(name for name in shown.columns if _told(shown[name])), hide_index=True)
 
 

@@ -158,7 +158,9 @@ def draw_rows(found: Analysis) -> None:
             ],
             infer_schema_length=None,
         )
-        downloads.offer(table, key="evidence-rows", title="Numbers and sources")
+        downloads.offer(
+            table, key="evidence-rows", title="Numbers and sources", cells=downloads.NO_PATIENTS
+        )
         texts = table.select(pl.all().cast(pl.String).fill_null(""))
         told = [name for name in texts.columns if (texts[name] != "").any()]
         st.dataframe(
@@ -218,7 +220,12 @@ def _draw_sensitivity(found: Analysis) -> None:
         + [_pooled_row(f"up to {name}", result, found) for name, result in grown],
         infer_schema_length=None,
     )
-    downloads.offer(table, key="sensitivity", title="Leave-one-out and cumulative pools")
+    downloads.offer(
+        table,
+        key="sensitivity",
+        title="Leave-one-out and cumulative pools",
+        cells=downloads.NO_PATIENTS,
+    )
     left, right = st.columns(2)
     left.markdown("**Leaving one out**")
     left.dataframe(table.head(len(without)), hide_index=True)

@@ -15,7 +15,7 @@ from pages.dose import trend_findings as findings
 from pages.dose import unit_funnels as funnels
 from pages.dose.measures import MEASURES, offered
 from pages.dose.trend_findings import FEW, Choice
-from pages.shared import auth, charts, data, filters, page
+from pages.shared import auth, charts, data, downloads, filters, page
 from pages.shared import format as fmt
 from warehouse.protocol_changes import NAME, SCHEMA, ProtocolChangesError, all_changes, recorded
 from warehouse.settings import shown
@@ -228,11 +228,13 @@ def main() -> None:
             months, points, drawn, pl.concat([marks, noted]), choice.measure, log
         ),
         months, key="course", title=choice.words, filters=view.filters,
+        cells=downloads.Cells("n", ("month",)),
         alt_text=f"Monthly median, quartiles and P75: {choice.words}",
     )  # fmt: skip
     charts.show(
         trend_charts.volume(months), months.select("month", "n"), key="volume",
         title="Cases a month", alt_text=f"Cases a month: {choice.words}", filters=view.filters,
+        cells=downloads.Cells("n", ("month",)),
     )  # fmt: skip
     draw_left_out(months)
     draw_references(levels, choice, drawn)

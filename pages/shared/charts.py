@@ -78,6 +78,7 @@ def show(
     title: str,
     alt_text: str,
     filters: Filters | None = None,
+    cells: downloads.Cells | None = None,
 ) -> None:
     """Draw a chart with its heading, its text alternative and its download menu.
 
@@ -85,5 +86,5 @@ def show(
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{title}**", width="stretch")
-        downloads.offer(frame, key=key, title=title, filters=filters, chart=chart)
+        downloads.offer(frame, key=key, title=title, filters=filters, chart=chart, cells=cells)
     st.altair_chart(chart, width="stretch", key=f"{key}-chart", alt=alt_text)

@@ -20,9 +20,11 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from pages.shared import data, trace
+from analytics.suppression import protected
+from pages.shared import auth, data, trace
 from pages.shared import format as fmt
 from pages.shared.filters import Filters
+from pages.shared.navigation import CASES
 from warehouse.spreadsheets import harmless, neutralised
 
 _WIDTH = 760
@@ -189,6 +191,22 @@ def svg_bytes(chart: alt.TopLevelMixin) -> bytes:
     return vl_convert.vegalite_to_svg(_spec(chart)).encode()
 
 
+@dataclass(frozen=True)
+class Cells:
+    """What a table's rows count, so that small counts can be held back.
+
+    ``count`` is the column on which a row's figures rest, ``by`` are those that name the row.
+    """
+
+    count: str
+    by: tuple[str, ...]
+
+
+#: A table without figures of patients: literature, settings, the log.
+NO_PATIENTS = Cells("", ())
+HELD_BACK = "counts of 1 to 10 are left out, and others from which they could be computed"
+
+
 def offer(
     frame: pl.DataFrame | Callable[[], pl.DataFrame],
     *,
@@ -197,12 +215,24 @@ def offer(
     filters: Filters | None = None,
     chart: alt.TopLevelMixin | None = None,
     words: pl.DataFrame | None = None,
+    cells: Cells | None = None,
 ) -> None:
     """Draw the download menu of a table, and of the chart that shows it.
 
     ``key`` is unique on the page and names the files. A function in place of the table is called
     on the click only. ``words`` is the table as it is printed: with it the menu has HTML too.
+
+    A reader who may not see single cases takes a table only without its small cells, so only one
+    whose ``cells`` are known; a chart and a printed table, only where nothing is held back.
     """
+    small = not auth.person().roles & CASES and cells is not NO_PATIENTS
+    if small:
+        if cells is None:
+            return
+        whole = frame() if callable(frame) else frame
+        frame = protected(whole, cells.count, cells.by)
+        if not frame.equals(whole):
+            chart, words, title = None, None, f"{title} ({HELD_BACK})"
 
     def made(write: Callable[[pl.DataFrame, Header], bytes]) -> bytes:
         table = frame() if callable(frame) else frame
