@@ -70,3 +70,9 @@ def test_the_audit_passes_with_a_notice_where_it_cannot_reach_its_list(
     monkeypatch.setitem(main.__globals__, "ASKED", "http://127.0.0.1:9/none")
     assert main() == 0
     assert "skipped" in capsys.readouterr().out
+
+
+def test_the_threat_table_names_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "security.md").read_text("utf-8")
+    named = set(re.findall(r"`((?:tests|deploy)/[\w/.]+)`", text))
+    assert named and not [path for path in named if not (ROOT / path).exists()]
