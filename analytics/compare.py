@@ -17,7 +17,7 @@ from analytics.compare_rates import compare_rates
 from analytics.comparison import Comparison, Kind, LeftOut
 from analytics.decision import choose
 from analytics.dose import DoseIndex, Quantity, may_compare
-from analytics.frequency import Counts, tally, tally_groups
+from analytics.frequency import Counts, counts_of, tally, tally_groups
 from analytics.guards import UndefinedError, not_computable, require
 from analytics.multiplicity import NAMES, adjust
 from analytics.results import NotComputable, TestResult
@@ -134,7 +134,7 @@ def _groups(
     """Count the values of the wanted groups; records without a group are left out."""
     unnamed = frame.filter(pl.col("group").is_null())
     if unnamed.height:
-        n = int(unnamed["count"].sum()) if "count" in frame.columns else unnamed.height
+        n = int(counts_of(unnamed).sum())
         left_out.append(LeftOut("records", n, "no group"))
     found = tally_groups(frame)
     names = list(found) if groups is None else list(groups)

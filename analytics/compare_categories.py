@@ -9,6 +9,7 @@ import polars as pl
 from analytics import tables
 from analytics.comparison import Check, Comparison, GroupSummary, LeftOut
 from analytics.decision import Facts, choose
+from analytics.frequency import counts_of
 from analytics.guards import UndefinedError, not_computable, require
 from analytics.results import TestResult
 
@@ -44,9 +45,13 @@ def _table(
     frame: pl.DataFrame, groups: Sequence[str] | None
 ) -> tuple[np.ndarray, list[str], tuple[LeftOut, ...]]:
     """Count categories by group; records without either are left out."""
-    n_each = pl.col("count").cast(pl.Int64) if "count" in frame.columns else pl.lit(1, pl.Int64)
+    dtype = frame.schema["value"]
+    words = not dtype.is_nested() and dtype != pl.Duration
+    require(words, f"the values are {dtype}, not categories", frame.height)
     rows = frame.select(
-        group=pl.col("group").cast(pl.String), value=pl.col("value").cast(pl.String), count=n_each
+        group=pl.col("group").cast(pl.String),
+        value=pl.col("value").cast(pl.String),
+        count=counts_of(frame),
     )
     known = rows.drop_nulls()
     lost = int(rows["count"].sum()) - int(known["count"].sum())

@@ -8,7 +8,7 @@ import polars as pl
 
 from analytics import equivalence, mixed, paired, tables, wording
 from analytics.comparison import Check, Comparison, Effect, Kind, LeftOut
-from analytics.frequency import Counts, tally
+from analytics.frequency import Counts, counts_of, tally
 from analytics.guards import UndefinedError, not_computable, require
 from analytics.multiplicity import adjust
 from analytics.results import NotComputable, Pair, TestResult
@@ -79,11 +79,10 @@ def _visits(frame: pl.DataFrame, times: Sequence[str] | None) -> tuple[pl.DataFr
     dtype = frame.schema["value"]
     numeric = dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
     require(numeric, f"the values are {dtype}, not numbers", frame.height)
-    counted = pl.col("count") if "count" in frame.columns else pl.lit(1)
     visits = frame.with_columns(
         pl.col("subject", "time").cast(pl.String),
         pl.col("value").cast(pl.Float64).fill_nan(None),
-        count=counted.cast(pl.Int64),
+        count=counts_of(frame),
     ).drop_nulls(["subject", "time"])
     order = visits["time"].unique(maintain_order=True).to_list() if times is None else list(times)
     visits = visits.filter(pl.col("time").is_in(order))

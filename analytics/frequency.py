@@ -94,6 +94,24 @@ def _whole(n_each: Any) -> IntArray:
     return counts.astype(np.int64)
 
 
+def counts_of(frame: pl.DataFrame, name: str = "count") -> pl.Series:
+    """Return how often each row of a frame counts; once each without the column.
+
+    Raises
+    ------
+    UndefinedError
+        If a count is missing, negative or broken.
+    """
+    if name not in frame.columns:
+        return pl.Series(name, np.ones(frame.height, dtype=np.int64))
+    column = frame[name]
+    numeric = column.dtype.is_numeric() and not column.null_count()
+    given = column.cast(pl.Float64) if numeric else None
+    whole = given is not None and bool(((given >= 0) & (given % 1 == 0)).all())
+    require(whole or not frame.height, "the counts are not whole numbers of at least 0")
+    return column.cast(pl.Int64)
+
+
 def tally_groups(
     frame: pl.DataFrame, group: str = "group", value: str = "value", count: str = "count"
 ) -> dict[str, Counts]:
@@ -121,15 +139,12 @@ def tally_strata(
     dtype = frame.schema[value]
     numeric = dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
     require(numeric, f"the values are {dtype}, not numbers", frame.height)
-    n_each = pl.col(count).cast(pl.Int64) if count in frame.columns else pl.lit(1, pl.Int64)
     table = frame.select(
         stratum=pl.col(stratum).cast(pl.String),
         group=pl.col(group).cast(pl.String),
         value=pl.col(value).cast(pl.Float64).fill_nan(None),
-        count=n_each,
+        count=counts_of(frame, count),
     ).drop_nulls(["stratum", "group"])
-    broken = table["count"].null_count() or (table["count"] < 0).any()
-    require(not broken, "the counts are not whole numbers of at least 0", frame.height)
     parts = table.partition_by("stratum", "group", as_dict=True, include_key=False)
     strata: dict[str, dict[str, Counts]] = {}
     for (name, label), part in parts.items():

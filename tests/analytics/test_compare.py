@@ -2,6 +2,8 @@
 
 import itertools
 import re
+from datetime import date, timedelta
+from decimal import Decimal
 
 import numpy as np
 import polars as pl
@@ -295,3 +297,29 @@ def test_categories_without_order_are_compared_as_a_table():
         data.filter(pl.col("value") == "a"),
     ):
         assert isinstance(compare(lonely, "nominal", "X").test, NotComputable)
+
+
+@pytest.mark.parametrize("kind", ["duration", "nominal"])
+@pytest.mark.parametrize("counts", [[1.5, 1, 1, 1], [None] * 4, [-1, 1, 1, 1], [np.nan, 1, 1, 1]])
+def test_broken_counts_are_refused_not_cut(kind, counts):
+    data = pl.DataFrame({"group": ["a", "a", "b", None], "value": [1.0, 2, 3, 4], "count": counts})
+    found = compare(data, kind, "X")
+    assert isinstance(found.test, NotComputable) and "whole numbers" in found.test.reason
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "nominal", "rate"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        pl.Series([[1]] * 4),
+        pl.Series([timedelta(minutes=5)] * 4),
+        pl.Series([date(2024, 1, 1)] * 4),
+        pl.Series([Decimal("1.5"), None, Decimal(0), Decimal(1)]),
+        pl.Series(["x", "y", None, "x"], dtype=pl.Categorical),
+    ],
+    ids=lambda s: str(s.dtype),
+)
+def test_a_column_of_any_type_is_used_or_refused(kind, values):
+    data = pl.DataFrame({"group": ["a", "a", "b", "b"], "value": values, "exposure": [1.0] * 4})
+    found = compare(data, kind, "X", dose_quantity=DoseIndex.KAP)
+    assert found.sentences
