@@ -19,7 +19,8 @@ NOTE = (
     "Each room against its own first year of these two, all procedures together: monthly mean of "
     "the log dose less that of cases alike (procedure and size band). A signal is a month beyond "
     "three standard errors, or a weighted average (EWMA 0.2) beyond 2.7. A recorded change of "
-    "protocol shows as a signal too; about one steady room in seven signals once in a year."
+    "protocol or a unit error shows as a signal too; about one steady room in seven signals once "
+    "in a year."
 )
 
 
