@@ -31,7 +31,9 @@ CUTS = {"50": (SUBSTANTIAL, "≥ 50 %"), "30": (MODERATE, "≥ 30 %")}
 def draw(view: View) -> None:
     """Draw the model, its figures with and without the flattery of its own data, calibration."""
     scale, at, cut = _ask()
-    further = data.query("significance_extra", view.filters)["field"].to_list()
+    further: list[str] = []
+    if data.may("significance_extra"):
+        further = data.query("significance_extra", view.filters)["field"].to_list()
     options = COLUMNS | {f"extra:{name}": name for name in further}
     chosen = st.multiselect(
         "Predictors", list(options), default=FIRST, format_func=options.__getitem__,

@@ -13,6 +13,9 @@ from pages.shared.page import View
 
 def draw(view: View) -> None:
     """Draw κ or ICC of every column that was read twice."""
+    if not data.may("significance_extra"):
+        st.caption("Further columns of the log are for physicians and radiation safety.")
+        return
     fields = data.query("significance_extra", view.filters)["field"].to_list()
     pairs = read_twice(fields)
     if not pairs:

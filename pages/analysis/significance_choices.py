@@ -202,10 +202,14 @@ def choose_covariates(grouping: str) -> list[str]:
     )  # fmt: skip
 
 
-def choose_pair(extra: Sequence[str]) -> tuple[str, str]:
+def choose_pair(extra: Sequence[str], readings: bool = False) -> tuple[str, str]:
     """Ask for two columns, further columns of the log first."""
     offered = [*(EXTRA + name for name in extra), *QUANTITIES]
-    default = (0, 1) if len(extra) > 1 else (offered.index("bmi"), offered.index("kap_gycm2"))
+    default = (
+        (0, 1)
+        if readings and len(extra) > 1
+        else (offered.index("bmi"), offered.index("kap_gycm2"))
+    )
     chosen = [
         place.selectbox(label, offered, index=at, key=key, format_func=pair_name)
         for place, label, at, key in zip(

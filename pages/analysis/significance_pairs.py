@@ -21,7 +21,7 @@ def compare_pairs(view: View) -> None:
     extra = []
     if data.may("significance_extra"):
         extra = data.query("significance_extra", view.filters)["field"].to_list()
-    first, second = ask.choose_pair(extra)
+    first, second = ask.choose_pair(extra, readings=question == "agreement")
     first_only, _ = choose_records(view)
     if first == second:
         st.info("Choose two different columns.")

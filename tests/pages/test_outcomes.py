@@ -6,8 +6,10 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.shared import auth
 from pages.shared import format as fmt
 from tests.pages.app import charts, opened, texts
+from tests.people import manager
 
 pytestmark = pytest.mark.usefixtures("demo_settings")
 PAGE = "analysis/outcomes.py"
@@ -123,3 +125,16 @@ def test_oedema_predicts_response_as_planted() -> None:
     name, ratio, _ = ratios.row(0)
     assert "isthmic_oedema_reader_1: no" in name.casefold()
     assert float(ratio.split(" ")[0]) < 0.7, "against those with oedema"
+
+
+@pytest.mark.parametrize("show", ["Predictors", "Reader agreement"])
+def test_a_manager_sees_no_further_columns_and_no_error(
+    show: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "person", lambda: manager("M"))
+    at = opened(PAGE, show=show, period="All")
+    if show == "Predictors":
+        offered = at.multiselect(key="predictors").options
+        assert "Modality" in offered and not any("isthmic" in option for option in offered)
+    else:
+        assert "for physicians and radiation safety" in texts(at)

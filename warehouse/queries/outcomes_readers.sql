@@ -1,6 +1,6 @@
 -- What two readers wrote of the same cases, counted. Grain: one row per pair of texts; n procedures.
 -- Parameters: filters, scope, first, second (further columns of the log).
--- Roles: manager, physician, rso.
+-- Roles: physician, rso.
 with
 -- include: filtered
 
