@@ -3,7 +3,7 @@
 import polars as pl
 import sqlalchemy as sa
 
-from warehouse.access import Person
+from warehouse.access import Person, Scope
 from warehouse.access_log import deed
 from warehouse.review_tables import local_level, now, reading, writing
 from warehouse.reviews import frame
@@ -40,8 +40,14 @@ def save(settings: Settings, levels: pl.DataFrame, person: Person) -> int:
     return len(rows)
 
 
-def saved(settings: Settings) -> pl.DataFrame:
-    """Return every saved level, the newest first."""
-    query = sa.select(local_level).order_by(local_level.c.saved_at.desc(), local_level.c.id)
+def saved(settings: Settings, scope: Scope) -> pl.DataFrame:
+    """Return every saved level, the newest first; none to a reader of some sites.
+
+    Which sites' cases went into a level is not kept.
+    """
+    sees = sa.true() if scope.sites is None else sa.false()
+    query = (
+        sa.select(local_level).where(sees).order_by(local_level.c.saved_at.desc(), local_level.c.id)
+    )
     with reading(settings) as con:
         return frame(con, query)

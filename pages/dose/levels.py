@@ -78,7 +78,9 @@ def draw_local(
     unit = measure.index.unit
     local = local_levels(cases, unit, tables.band(size))
     mine = {"modality": modality, "size_band": size, "dose_index": measure.name}
-    saved = kept.saved(shown()).filter(pl.col(name) == value for name, value in mine.items())
+    saved = kept.saved(shown(), data.scope()).filter(
+        pl.col(name) == value for name, value in mine.items()
+    )
     words = tables.local_words(against_saved(local, saved), unit)
     st.dataframe(
         words, hide_index=True, placeholder=fmt.DASH, height=min(38 + 35 * len(words), 420),

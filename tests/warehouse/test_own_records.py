@@ -70,13 +70,14 @@ def test_changes_of_the_file_and_of_the_app_stand_in_one_order(own: Settings) ->
 
 def test_levels_are_saved_all_or_none_and_come_back_as_they_were(own: Settings) -> None:
     assert local_levels.save(own, pl.DataFrame([LEVEL, LEVEL | {"value": 10.0}]), rso("Ada")) == 2
-    back = local_levels.saved(own)
+    back = local_levels.saved(own, SYSTEM)
     assert back["value"].to_list() == [9.5, 10.0]
     assert {name: back.row(0, named=True)[name] for name in LEVEL} == LEVEL
     broken = pl.DataFrame([LEVEL, LEVEL | {"kind": None}])
     with pytest.raises(IntegrityError):
         local_levels.save(own, broken, rso("Ada"))
-    assert len(local_levels.saved(own)) == 2
+    assert len(local_levels.saved(own, SYSTEM)) == 2
+    assert local_levels.saved(own, Scope(("rso",), ("Nord",))).is_empty()
     with pytest.raises(ValueError, match="by a person"):
         local_levels.save(own, pl.DataFrame([LEVEL]), rso(" "))
     with pytest.raises(ValueError, match="no level"):
