@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
+import polars as pl
+
 from etl.sources.archive import is_archive, members
 from etl.sources.base import RefusalError
 from etl.sources.dicom import is_dicom
@@ -50,6 +52,9 @@ class One:
             return stage(source, work_dir=self.work_dir, settings=self.settings, key=self.key)
         except Exception as error:
             return error
+        # No Exception at run time, whatever the stubs say: it would end the run.
+        except pl.exceptions.PanicException as error:  # pyright: ignore[reportUnusedExcept]
+            return RuntimeError(f"Polars stopped amid the file: {error}")
 
     def read_several(self, sources: Sequence[SourceFile]) -> list[Outcome]:
         """Read some files one after another."""

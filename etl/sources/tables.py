@@ -52,7 +52,7 @@ class TableReader:
             )
         try:
             return stage_table(table, source, work_dir=work_dir, settings=settings, key=key)
-        except pl.exceptions.ComputeError:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
             if table.otherwise is None:
                 raise
         table = table.otherwise()
@@ -131,7 +131,7 @@ def read_parquet(path: Path, work_dir: Path, settings: Settings) -> Table:
         frame = pl.scan_parquet(path, glob=False)
         schema = frame.collect_schema()
         rows = frame.select(pl.len()).collect().item()  # of the file's own description
-    except (pl.exceptions.ComputeError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         told = str(error).splitlines()[0] if str(error) else "damaged"
         raise RefusalError(f"cannot be read as Parquet ({told}): export it again") from error
     check_rows(rows)

@@ -151,6 +151,8 @@ LOGS = ("log.csv", "quoted.csv", "ris.csv", "log.jsonl", "log.parquet", "log.xls
 @given(seed=st.integers(0, 2**32))
 @example(seed=194)  # a workbook's part with a name that is no UTF-8
 @example(seed=204)  # a workbook's part that cannot be decompressed
+@example(seed=4209)  # a Parquet file's values that cannot be decompressed
+@example(seed=4_821_065_314)  # a Parquet file's Arrow schema that is no base64
 def test_damage_ends_in_rows_or_words(wholes: Files, tmp_path: Path, name: str, seed: int) -> None:
     path = tmp_path / name
     path.write_bytes(damaged(wholes[name], seed))
