@@ -13,7 +13,7 @@ from analytics.outcomes import SCALES, TIMEPOINTS
 from analytics.outcomes_responders import MODERATE, SUBSTANTIAL, reduction
 from analytics.prediction import FOLDS, Judged, Prediction, predict
 from analytics.results import Estimate, NotComputable
-from pages.shared import charts, data, filters
+from pages.shared import charts, data, downloads, filters
 from pages.shared import format as fmt
 from pages.shared.page import View
 
@@ -183,7 +183,7 @@ def _draw_accuracy(found: Prediction) -> None:
         for j in (found.apparent, found.validated)
     ]
     rows.append(_row("Calibration slope", slopes[0], slopes[1]))
-    st.table(pl.DataFrame(rows), hide_index=True)
+    downloads.table(pl.DataFrame(rows), key="accuracy", title="How well it predicts")
     st.caption(
         f"**Cross-validated**: {FOLDS} folds, each predicted by a model of the others: what to"
         " expect of new patients like these. **Apparent**: the model judged on its own"

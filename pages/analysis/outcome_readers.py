@@ -6,7 +6,7 @@ import streamlit as st
 from analytics.agreement import Kappa
 from analytics.readers import ICC_WORDS, KAPPA_WORDS, Agreement, agreement, read_twice, word
 from analytics.results import Estimate, NotComputable
-from pages.shared import data
+from pages.shared import data, downloads
 from pages.shared import format as fmt
 from pages.shared.page import View
 
@@ -29,7 +29,7 @@ def draw(view: View) -> None:
         counted = data.query("outcomes_readers", view.filters, first=first, second=second)
         every = counted.select(pl.col("first", "second").repeat_by("n").explode())
         rows.append(_row(what, agreement(every["first"].to_list(), every["second"].to_list())))
-    st.table(pl.DataFrame(rows), hide_index=True)
+    downloads.table(pl.DataFrame(rows), key="readers", title="Agreement of two readers")
     st.caption(
         "κ: Cohen, Fleiss' interval; weighted: quadratic, for grades that are numbers. ICC(A,1):"
         " two-way, absolute agreement, single measures, for numbers with seven or more values."

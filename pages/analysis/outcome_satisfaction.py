@@ -18,7 +18,7 @@ from analytics.outcomes_satisfaction import (
     satisfaction_by,
 )
 from analytics.results import NotComputable
-from pages.shared import charts, data, filters
+from pages.shared import charts, data, downloads, filters
 from pages.shared import format as fmt
 from pages.shared.page import View
 
@@ -42,7 +42,11 @@ def draw(view: View) -> None:
         chart(frame), frame, key="satisfaction", title="Answers", filters=view.filters,
         alt_text=f"Satisfaction by {by}: five levels stacked around the middle",
     )  # fmt: skip
-    st.table(pl.DataFrame([_row(group) for group in groups]), hide_index=True)
+    downloads.table(
+        pl.DataFrame([_row(group) for group in groups]),
+        key="satisfaction-groups",
+        title="Satisfaction by group",
+    )
     hidden = len(every) - len(groups)
     st.caption(
         "Top two: satisfied or very satisfied, of those who answered. Answered: of all completed"
@@ -116,7 +120,7 @@ def _draw_odds(groups: Sequence[Satisfaction], view: View, by: str) -> None:
         }
         for c, p in zip(fit.coefficients, adjusted, strict=True)
     ]
-    st.table(pl.DataFrame(rows), hide_index=True)
+    downloads.table(pl.DataFrame(rows), key="satisfaction-odds", title="Odds of a better answer")
     st.caption(
         "Proportional odds (McCullagh 1980): one ratio for every cut between two levels; above 1:"
         f" more satisfied. {fmt.plural(fit.n, 'answer')}; not adjusted for case mix."

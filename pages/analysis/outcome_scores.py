@@ -14,7 +14,7 @@ from analytics.outcomes import IMMPACT, SCALES, TIMEPOINTS, Bounds, Scale
 from analytics.outcomes_responders import Moved, NumberNeeded, Responders
 from analytics.results import Estimate, NotComputable, TestResult
 from pages.analysis import alluvial, outcome_charts
-from pages.shared import charts, data, filters
+from pages.shared import charts, data, downloads, filters
 from pages.shared import format as fmt
 from pages.shared.page import View
 
@@ -100,7 +100,7 @@ def _draw_difference(scores: pl.DataFrame, scale: Scale, groups: list[str], view
     model = _model(view, scale, pair)
     rows = [_difference_row(t, c, model, pair) for t, c in compared.items()]
     if rows:
-        st.table(pl.DataFrame(rows), hide_index=True)
+        downloads.table(pl.DataFrame(rows), key="difference", title="Difference between modalities")
     st.caption(
         f"Difference of mean change, {pair[0]} minus {pair[1]}, {scale.unit}; below 0: more relief"
         f" under {pair[0]}. The simple test drops a patient whose score is missing then; the"
@@ -184,7 +184,7 @@ def _draw_bounds(scores: pl.DataFrame, scale: Scale) -> None:
                     }
                 )
     if rows:
-        st.table(pl.DataFrame(rows), hide_index=True)
+        downloads.table(pl.DataFrame(rows), key="bounds", title="What missing follow-up could hide")
     st.caption(
         f"Best case: every missing score 0; worst case: every one {scale.maximum:g}. The truth lies"
         " between, whatever the reason for silence. Missing: due, with a baseline, no score."
@@ -322,7 +322,7 @@ def _draw_number_needed(found: tuple[Responders, ...], cut: float) -> None:
     if not rows:
         return
     st.subheader("Number needed to treat", anchor=False)
-    st.table(pl.DataFrame(rows), hide_index=True)
+    downloads.table(pl.DataFrame(rows), key="needed", title="Number needed to treat")
     st.caption(
         f"Patients to treat with the first instead of the second for one responder (≥ {cut:.0%})"
         " more: 1 / difference of shares, interval from Newcombe's interval of the difference. An"

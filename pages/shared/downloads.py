@@ -23,7 +23,7 @@ from xlsxwriter.worksheet import Worksheet
 from analytics.suppression import protected
 from pages.shared import auth, data, trace
 from pages.shared import format as fmt
-from pages.shared.filters import Filters
+from pages.shared.filters import Filters, current
 from pages.shared.navigation import CASES
 from warehouse.spreadsheets import harmless, neutralised
 
@@ -274,6 +274,12 @@ def offer(
                 key=f"{key}-{ending}", on_click="ignore", help=f"{title} as {label}"
                 + (", to paste into a text document" if label == "HTML" else ""),
             )  # fmt: skip
+
+
+def table(frame: pl.DataFrame, *, key: str, title: str) -> None:
+    """Draw a table as it is printed, with its download menu below."""
+    st.table(frame, hide_index=True)
+    offer(frame, key=key, title=title, filters=current())
 
 
 def _unit(column: str) -> str:

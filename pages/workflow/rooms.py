@@ -17,7 +17,7 @@ from analytics.workflow_rooms import (
     turnover,
     utilisation,
 )
-from pages.shared import charts, data, filters, page
+from pages.shared import charts, data, downloads, filters, page
 from pages.shared import format as fmt
 from pages.shared.cards import Card, grid
 from pages.shared.navigation import ROOT
@@ -154,7 +154,9 @@ def draw_groups(days: pl.DataFrame, cancelled: pl.DataFrame, rules: Rules, view:
                 "Cancelled": _share(gone.share if gone else None),
             }
         )
-    st.table(pl.DataFrame(rows), hide_index=True)
+    downloads.table(
+        pl.DataFrame(rows), key="rooms-by", title="Rooms: starts, turnover, use, cancellations"
+    )
     st.caption(
         f"95 % intervals in brackets. No utilisation under {FEW_DAYS} room-days: over few days it"
         " swings by tens of per cent (Dexter 2003), and nobody is ranked by it."
@@ -204,9 +206,12 @@ def draw_day(view: View) -> None:
         st.info(f"No case with room-in and room-out on {fmt.day(day)}. Choose another day.")
         return
     frame = rows.with_columns(name=pl.col("procedure").map_elements(fmt.procedure, pl.String))
+    chart = room_charts.timeline(frame)
+    downloads.offer(rows, key="timeline", title=f"Rooms on {fmt.day(day)}", filters=view.filters,
+                    chart=chart)  # fmt: skip
     st.caption("Wide bar: the procedure; narrow bar: patient in room; tick: planned start.")
     event = st.altair_chart(
-        room_charts.timeline(frame), key="timeline", on_select="rerun", width="stretch",
+        chart, key="timeline-chart", on_select="rerun", width="stretch",
         alt=f"Timeline of the rooms on {fmt.day(day)}",
     )  # fmt: skip
     picked = event["selection"].get(room_charts.CLICK) or []

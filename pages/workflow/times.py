@@ -21,7 +21,7 @@ from analytics.workflow import (
 )
 from analytics.workflow_duration import COVARIATES, adjusted_duration
 from analytics.workflow_rooms import WEEKDAYS
-from pages.shared import charts, data, filters, page
+from pages.shared import charts, data, downloads, filters, page
 from pages.shared import format as fmt
 from pages.shared.page import View
 from warehouse.settings import shown
@@ -161,7 +161,7 @@ def draw_steps(steps: tuple[StepSummary, ...], view: View) -> None:
     present = [key for key in STEPS if any(s.step == key for s in steps)]
     key = filters.choose("step", "Step", {k: STEPS[k].name for k in present}, "start to end")
     step = STEPS[key]
-    st.table(
+    downloads.table(
         pl.DataFrame(
             [
                 {
@@ -177,7 +177,8 @@ def draw_steps(steps: tuple[StepSummary, ...], view: View) -> None:
                 if s.step == key
             ]
         ),
-        hide_index=True,
+        key="steps",
+        title=f"Times: {step.name}",
     )
     st.caption(
         f"**{step.name}** = {step.definition}. Exact order-statistic intervals; “at least”: too few"
@@ -200,7 +201,7 @@ def draw_problems(counted: pl.DataFrame) -> None:
     st.markdown(
         f"{fmt.plural(wrong.n, 'case')} of {fmt.count(wrong.n_cases)} left out of all times above."
     )
-    st.table(
+    downloads.table(
         pl.DataFrame(
             [
                 {"Rule": p.words.capitalize(), "Cases": fmt.count(p.n)}
@@ -208,7 +209,8 @@ def draw_problems(counted: pl.DataFrame) -> None:
                 if p.rule != ANY
             ]
         ),
-        hide_index=True,
+        key="problems",
+        title="Stamps that cannot be right",
     )
     st.caption("A case may break several rules. Nothing is deleted: each case keeps its stamps.")
 
@@ -234,7 +236,7 @@ def draw_adjusted(view: View) -> None:
                 "p": fmt.p_value(known[name].test.p_value),
             }
         )
-    st.table(pl.DataFrame(rows), hide_index=True)
+    downloads.table(pl.DataFrame(rows), key="lengthens", title="What lengthens a procedure")
     st.caption(
         "Regression of log duration (needle in to needle out) on these and the procedure itself,"
         f" HC3 errors, {fmt.plural(fit.n, 'procedure')} of at most {fmt.count(DRAWN)} drawn"
