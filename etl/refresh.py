@@ -40,6 +40,7 @@ from etl.publish import (
 from etl.rekey import rekey
 from etl.staging import SourceFile, Staged, renamed
 from warehouse.confirmed_names import confirmed_names
+from warehouse.connect import current_snapshot
 from warehouse.entries import entries_after
 from warehouse.procedures import procedures
 from warehouse.review_tables import NewerReviewsError, ReviewsUnreachableError
@@ -127,12 +128,16 @@ class _Run:
         due = bool(added) or self._is_older() or self._names_wait()
         if new or due or self._entries_wait():
             self._load(new, key, due)
-        elif problems and self.base is not None and not self.asked.dry_run:
+        elif self.base is not None and not self.asked.dry_run and self._link_is_elsewhere():
             point_to(self.base)
         if self.result.snapshot is None and self.base is not None:
             self.result.snapshot = self.base.name
         if not self.asked.dry_run:
             seen.save(whole=not self.asked.paths)
+
+    def _link_is_elsewhere(self) -> bool:
+        """Say whether readers open another file, or none: a death just before the first link."""
+        return current_snapshot(self.settings.snapshots) != self.base
 
     def alerts(self) -> None:
         """Find alerts in what is published; a failure here leaves the load standing."""

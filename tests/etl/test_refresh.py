@@ -420,3 +420,11 @@ def test_a_snapshot_of_an_older_kerma_is_upgraded_without_new_files(data: Path) 
     assert etl("refresh")[0] == 0
     assert ask(data, "select schema_version from meta") == [(latest_version(),)]
     assert len(snapshot_names(data)) == 2
+
+
+def test_a_death_just_before_the_first_link_is_made_good(data: Path) -> None:
+    drop(data, "a.csv", GOOD)
+    etl("refresh")
+    (data / "snapshots" / "current.duckdb").unlink()
+    etl("refresh")
+    assert current_snapshot(data / "snapshots") is not None
