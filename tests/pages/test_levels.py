@@ -15,6 +15,7 @@ from pages.dose.measures import MEASURES
 from tests.conftest import use_data
 from tests.pages.app import opened, texts
 from warehouse import local_levels
+from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot, cursor
 from warehouse.reference import reference_levels
 from warehouse.settings import settings
@@ -83,7 +84,7 @@ def test_own_levels_are_saved_and_compared(own_copy: Path) -> None:
     at.button(key="save-levels").click().run()
     assert not at.exception
     assert "saved for later comparison" in texts(at)
-    kept = local_levels.saved(settings())
+    kept = local_levels.saved(settings(), SYSTEM)
     assert set(kept["dose_index"]) == {"kap_gycm2"}
     assert set(kept["size_band"]) == {ALL_ADULTS}
     local = next(frame for frame in frames(at) if "Since then" in frame.columns)
