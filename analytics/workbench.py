@@ -142,6 +142,22 @@ def _enough(part: pl.DataFrame, groups: Sequence[str]) -> bool:
     return counts.filter(pl.col("count") >= FEWEST_IN_STRATUM).height == len(groups)
 
 
+#: Typed, since a whole column may be unknown: one stratum has no adjusted p.
+STRATA = pl.Schema(
+    {
+        "stratum": pl.String,
+        "n": pl.Int64,
+        "effect": pl.String,
+        "value": pl.Float64,
+        "low": pl.Float64,
+        "high": pl.Float64,
+        "null": pl.Float64,
+        "p_value": pl.Float64,
+        "p_adjusted": pl.Float64,
+    }
+)
+
+
 def strata_frame(analysis: Analysis) -> pl.DataFrame:
     """Return the primary effect of each stratum and of the whole, for a forest plot."""
     rows = [*analysis.strata, ("All", analysis.overall)]
@@ -163,4 +179,4 @@ def strata_frame(analysis: Analysis) -> pl.DataFrame:
                 "p_adjusted": comparison.p_adjusted,
             }
         )
-    return pl.DataFrame(found, infer_schema_length=None)
+    return pl.DataFrame(found, schema=STRATA)

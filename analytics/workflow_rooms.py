@@ -108,6 +108,7 @@ class Use:
 
     group: str
     n_days: int
+    n_measured: int  #: room-days whose cases all have both stamps; utilisation is of these
     raw: Estimate | NotComputable
     adjusted: Estimate | NotComputable
     cases_a_day: Estimate | NotComputable
@@ -125,6 +126,7 @@ def utilisation(
 
     Notes
     -----
+    A room-day with a case that lacks its room-in or room-out has no known use and is left out.
     Every room-day has the same block, so the mean of its shares is the share of all minutes. The
     interval is that of the mean over room-days: wide for few of them (Dexter 2003).
     """
@@ -132,6 +134,7 @@ def utilisation(
     return tuple(
         Use(
             group,
+            cases[group].n,
             used.n,
             mean(_share(used, block_min), level),
             mean(_share(adjusted[group], block_min), level),

@@ -14,7 +14,9 @@ def draw_forest(analysis: Analysis, view: View) -> None:
     frame = strata_frame(analysis).drop_nulls(["value"])
     frame = frame.with_columns(
         name=pl.col("stratum").replace_strict(
-            {s: fmt.procedure(s) for s in frame["stratum"] if s != "All"}, default="All"
+            {s: fmt.procedure(s) for s in frame["stratum"] if s != "All"},
+            default="All",
+            return_dtype=pl.String,
         )
     )
     if frame.is_empty():

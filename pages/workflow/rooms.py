@@ -82,12 +82,14 @@ def draw_cards(days: pl.DataFrame, cancelled: pl.DataFrame, rules: Rules) -> Non
             f" {fmt.count(gap.n_left_out if gap else 0)} pairs left out.",
         ),
         _card(
-            "Utilisation, raw", use.raw, True, f"{fmt.plural(use.n_days, 'room-day')}",
+            "Utilisation, raw", use.raw, True, fmt.plural(use.n_measured, "room-day"),
             f"Minutes with a patient in the room within {block}, over the block's minutes; mean of"
-            " room-days that had a case. 85–90 % is the practical ceiling (Tyler 2003).",
+            " room-days that had a case. Room-days with a case without room-in or room-out:"
+            f" {fmt.count(use.n_days - use.n_measured)}, left out. 85–90 % is the"
+            " practical ceiling (Tyler 2003).",
         ),
         _card(
-            "Utilisation, adjusted", use.adjusted, True, f"{fmt.plural(use.n_days, 'room-day')}",
+            "Utilisation, adjusted", use.adjusted, True, fmt.plural(use.n_measured, "room-day"),
             f"As raw, plus turnovers of at most {rules.longest_gap} min within {block}.",
         ),
         _card(
@@ -138,7 +140,7 @@ def draw_groups(days: pl.DataFrame, cancelled: pl.DataFrame, rules: Rules, view:
         )  # fmt: skip
     rows = []
     for use in uses:
-        few = use.n_days < FEW_DAYS
+        few = use.n_measured < FEW_DAYS
         gap, on_time, gone = gaps.get(use.group), first.get(use.group), off.get(use.group)
         rows.append(
             {

@@ -186,6 +186,16 @@ def test_a_night_case_while_the_clocks_change_is_found(day_of) -> None:
         assert {p.rule: p.n for p in problems(found)}["problem: clock"] == n
 
 
+def test_a_day_with_an_unstamped_case_has_no_known_use(day_of) -> None:
+    """Case 5 of the five lost its room-out: its minutes are unknown, so the day's are."""
+    *four, last = FIVE
+    days = run("rooms_days", day_of(*four, (*last[:5], None, last[6])), SYSTEM, **BLOCK)
+    (use,) = utilisation(days, 480)
+    assert (use.n_days, use.n_measured) == (1, 0)
+    assert isinstance(use.raw, NotComputable) and isinstance(use.adjusted, NotComputable)
+    assert isinstance(use.cases_a_day, Estimate) and use.cases_a_day.value == 4
+
+
 def test_no_case_is_no_error(day_of) -> None:
     path = day_of()
     assert describe_steps(run("times_steps", path, SYSTEM, group_by="hour", **SHIFT)) == ()

@@ -3,7 +3,7 @@
 -- pairs of cases for turnover. Measures: 'first late' (null: no planned time), 'turnover' (of
 -- neighbours with no cancelled case between and a gap of 0 to $longest_gap minutes), 'gap left out',
 -- 'stay' (room in to room out; n cases), 'cases', 'in use' and 'in use or turned over' (minutes
--- within the block).
+-- within the block; null where a case of the day lacks a stamp: its minutes are not known).
 -- Parameters: filters (period, sites, rooms), scope, block_from and block_to (minutes after
 -- midnight), longest_gap (minutes).
 -- Roles: manager, physician, rso.
@@ -37,7 +37,9 @@ days as materialized (
         count(*) filter (completed)::integer as n_cases,
         arg_min(coalesce(in_min - plan_min, -99999), coalesce(plan_min, in_min))
             filter (in_min is not null) as first_late,
-        sum(used) filter (in_min is not null and out_min is not null)::integer as used,
+        case
+            when count(*) = count(in_min + out_min) then sum(used)::integer
+        end as used,
         sum(turned) filter (sequential)::integer as turned
     from cases
     where not cancelled
@@ -50,9 +52,9 @@ group by all
 union all
 select room, weekday, 'cases', n_cases, count(*) from days group by all
 union all
-select room, weekday, 'in use', coalesce(used, 0), count(*) from days group by all
+select room, weekday, 'in use', used, count(*) from days group by all
 union all
-select room, weekday, 'in use or turned over', coalesce(used, 0) + coalesce(turned, 0), count(*)
+select room, weekday, 'in use or turned over', used + coalesce(turned, 0), count(*)
 from days
 group by all
 union all
