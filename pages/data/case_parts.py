@@ -14,9 +14,12 @@ from pages.data import flag_words
 from pages.dose.measures import MEASURES
 from pages.shared import charts
 from pages.shared import format as fmt
+from warehouse.settings import shown
 
 #: Events and total may differ by rounding; beyond this share the report is incomplete.
 SUM_TOLERANCE = 0.02
+#: What stands for every age above it, unless the settings keep exact ages.
+OLDEST = 90
 UNITS = {
     "weight_kg": "kg", "height_cm": "cm", "ctdi_phantom_cm": "cm", "dose_mgy": "mGy",
     "age_years": "years", "bmi": "kg/m²",
@@ -110,6 +113,8 @@ def _written(field: str, value: Any) -> str:
         return fmt.DASH
     if field == "procedure_code":
         return fmt.procedure(value)
+    if field == "age_years" and value == OLDEST and not shown().exact_ages:
+        return f"{OLDEST} years or more"
     if isinstance(value, bool):
         return "yes" if value else "no"
     unit = UNITS.get(field) or (fmt.measure(field).unit if field in fmt.MEASURES else "")

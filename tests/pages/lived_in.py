@@ -14,7 +14,7 @@ ROWS = (
     "Nord;A1;Durchleuchtung;01.06.2026;08:00;08:20;MBB;P1;60;w;70,0;170;A;R1;XA1;200;12,5;01:30",
     "Nord;A2;Durchleuchtung;01.07.2026;08:00;08:30;MBB;P1;60;w;70,0;170;A;R1;XA1;310;20;02:00",
     "Nord;A3;Durchleuchtung;02.07.2026;09:00;09:30;MBB;P2;44;m;90,0;180;B;R1;XA1;300000;15;00:50",
-    "Nord;A4;Durchleuchtung;03.07.2026;09:00;09:30;Zauberei;P3;50;m;80,0;180;B;R2;XA2;;;00:50",
+    "Nord;A4;Durchleuchtung;03.07.2026;09:00;09:30;Zauberei;P3;97;m;80,0;180;B;R2;XA2;;;00:50",
 )
 REFUSED = "Nord;A5;Durchleuchtung;31.02.2026;09:00;09:30;MBB;P4;50;m;80,0;180;B;R2;XA2;1;1;00:50"
 CORRECTED = ROWS[0].replace(";200;", ";250;")

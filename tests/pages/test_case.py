@@ -71,6 +71,10 @@ def test_values_stand_beside_what_was_sent(lived_settings: Path) -> None:
     assert "01:30" in shown["Fluoroscopy time"][1]
 
 
+def test_an_age_above_89_is_told_as_90_or_more(lived_settings: Path) -> None:
+    assert values(opened_case(number(lived_settings, "A4")))["Age"][0] == "90 years or more"
+
+
 def test_a_correction_is_told_with_before_and_after(lived_settings: Path) -> None:
     at = opened_case(number(lived_settings, "A1"))
     history = at.dataframe[-1].value.to_dict("records")
