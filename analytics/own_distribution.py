@@ -1,5 +1,6 @@
 """How each kind of case is usually dosed, and which case lies far above its own kind."""
 
+from bisect import bisect_left
 from datetime import date
 from typing import Any
 
@@ -178,7 +179,27 @@ def _in_order(logs: np.ndarray) -> tuple[float, float, float]:
     below = int(place)
     above = min(below + 1, logs.size - 1)
     p95 = float(logs[below] + (place - below) * (logs[above] - logs[below]))
-    return middle, MAD_TO_SD * float(np.median(np.abs(logs - middle))), p95
+    counts = ((logs.size + 1) // 2, logs.size // 2 + 1)
+    mad = sum(_distance_to(logs, middle, count) for count in counts) / 2
+    return middle, MAD_TO_SD * mad, p95
+
+
+def _distance_to(logs: np.ndarray, middle: float, count: int) -> float:
+    """Return how far from the middle the ``count`` nearest of the values, in order, reach.
+
+    They lie side by side: of all such blocks it is the one whose farther end is nearest.
+    """
+
+    def ends(first: int) -> tuple[float, float]:
+        return middle - float(logs[first]), float(logs[first + count - 1]) - middle
+
+    def right_is_farther(first: int) -> bool:
+        left, right = ends(first)
+        return right >= left
+
+    blocks = range(logs.size - count + 1)
+    turn = bisect_left(blocks, True, key=right_is_farther)
+    return min(max(ends(first)) for first in (turn - 1, turn) if first in blocks)
 
 
 def _first_months(usable: pl.DataFrame, window_months: int) -> pl.DataFrame:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analytics.dose import DoseIndex
 from analytics.outliers import (
@@ -28,6 +30,7 @@ from analytics.outliers import (
     unit_exceedances,
     with_month,
 )
+from analytics.own_distribution import MAD_TO_SD
 from warehouse.reference import trigger_levels
 
 KAP = DoseIndex.KAP.column
@@ -142,6 +145,17 @@ def test_limits_by_hand() -> None:
     assert share["procedure_id"].to_list() == [1, 2, 3]  # limit exp(1 + 1.5·0.9)
     robust = own_distribution_exceedances(judged, own, rule("robust_limit", 3.5))
     assert robust["procedure_id"].to_list() == [3]  # limit exp(1 + 3.5·0.7413) = exp(3.5946)
+
+
+@given(st.lists(st.sampled_from((0.5, 1.0, 1.1, 3.0, 8.0, 70.0, 900.0)), min_size=20, max_size=60))
+def test_median_spread_and_percentile_are_numpys(doses: list[float]) -> None:
+    history = cases(len(doses), performed_on=date(2025, 3, 1), **{KAP: doses})
+    row = own_distribution(history, KAP, [date(2025, 6, 1)]).row(0, named=True)
+    logs = np.log(doses)
+    spread = MAD_TO_SD * np.median(np.abs(logs - np.median(logs)))
+    assert row["log_median"] == pytest.approx(np.median(logs))
+    assert row["log_sd"] == pytest.approx(spread)
+    assert row["log_p95"] == pytest.approx(np.quantile(logs, 0.95))
 
 
 def test_the_window_is_the_months_before() -> None:
