@@ -13,6 +13,13 @@ from benchmarks.measure import WORK, Cost, median, run, table, write_section
 ROWS = int(os.environ.get("KERMA_BENCH_ROWS", "1000000"))
 RUNS = int(os.environ.get("KERMA_BENCH_RUNS", "5"))
 DELTA, CORRECTED = 50_000, 5_000
+#: The log's first moment and its length; the night's new rows lie in the days after it.
+FIRST, LOG_DAYS = np.datetime64("2022-01-03T07:00", "ms"), 4 * 365
+NIGHT_DAYS, CORRECTED_DAYS = 2, 90
+NIGHT = (
+    f"The night: {DELTA - CORRECTED:,} new rows of the {NIGHT_DAYS} days after the log, "
+    f"{CORRECTED:,} corrections of rows of its last {CORRECTED_DAYS} days."
+)
 #: Rows that are made at a time.
 PART = 1_000_000
 TITLE = f"Refresh, {ROWS:,} rows of 25 columns"
@@ -36,13 +43,19 @@ TYPES = {
 }  # fmt: skip
 
 
-def rows(first: int, count: int, seed: int, patients: int | None = None) -> pl.DataFrame:
-    """Return made-up procedures with accession numbers from ``first``, three a patient."""
+def rows(
+    first: int,
+    count: int,
+    seed: int,
+    patients: int | None = None,
+    days: tuple[int, int] = (0, LOG_DAYS),
+) -> pl.DataFrame:
+    """Return made-up procedures of these days, numbered from ``first``, three a patient."""
     rng = np.random.default_rng(seed)
     patients = patients or max(count // 3, 1)
     pick = rng.integers(0, len(NAMES), count)
-    seconds = rng.integers(0, 4 * 365 * 86_400, count)
-    start = np.datetime64("2022-01-03T07:00", "ms") + seconds * 1000
+    seconds = rng.integers(days[0] * 86_400, days[1] * 86_400, count)
+    start = FIRST + seconds * 1000
     modality = np.array([kind for _, kind in NAMES])[pick]
     frame = pl.DataFrame(
         {
@@ -90,14 +103,17 @@ def make(target: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     form = "%Y-%m-%d %H:%M:%S"
     corrected = []
+    since = FIRST + np.timedelta64(LOG_DAYS - CORRECTED_DAYS, "D")
     with (folder / "log.csv").open("wb") as file:
         for part, first in enumerate(range(1, ROWS + 1, PART)):
             log = rows(first, min(PART, ROWS + 1 - first), seed=10 + part, patients=ROWS // 3)
             log.write_csv(file, include_header=part == 0, datetime_format=form)
-            corrected.append(log.sample(CORRECTED * log.height // ROWS, seed=2))
-    fresh = rows(ROWS + 1, DELTA - CORRECTED, seed=3)
+            late = log.filter(pl.col("procedure_start_at") >= since)
+            corrected.append(late.sample(CORRECTED * log.height // ROWS, seed=2))
+    night = (LOG_DAYS, LOG_DAYS + NIGHT_DAYS)
+    fresh = rows(ROWS + 1, DELTA - CORRECTED, seed=3, patients=ROWS // 3, days=night)
     changed = pl.concat(corrected).with_columns(room=pl.lit("Room 99"))
-    pl.concat([changed, fresh]).write_csv(folder / "delta.csv", datetime_format=form)
+    pl.concat([changed, fresh]).write_csv(folder / "night.csv", datetime_format=form)
 
 
 def read_csv(source: str, target: str) -> None:
@@ -138,7 +154,7 @@ def refresh(data: Path, path: Path) -> Cost:
 
 def main() -> None:
     folder = WORK / f"refresh-{ROWS}"
-    if not (folder / "delta.csv").exists():
+    if not (folder / "night.csv").exists():
         program("make", folder)
     seen: dict[str, list[Cost]] = {}
     for _ in range(RUNS):
@@ -157,10 +173,10 @@ def main() -> None:
             "copy_and_merge",
             folder / "data" / "snapshots",
             folder / "plain.duckdb",
-            folder / "delta.csv",
+            folder / "night.csv",
         )
         measured[f"refresh, {DELTA:,} rows, {CORRECTED:,} of them corrections"] = refresh(
-            folder / "data", folder / "delta.csv"
+            folder / "data", folder / "night.csv"
         )
         for name, cost in measured.items():
             seen.setdefault(name, []).append(cost)
@@ -169,7 +185,9 @@ def main() -> None:
     write_section(
         TITLE,
         f"`KERMA_BENCH_ROWS={ROWS} python -m benchmarks refresh`, medians of {RUNS} interleaved "
-        "runs on two cores; times include the start of Python.\n\n"
+        "runs on two cores; times include the start of Python. "
+        + NIGHT
+        + "\n\n"
         + table({name: median(costs) for name, costs in seen.items()}, base),
     )
 
