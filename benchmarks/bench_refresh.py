@@ -108,7 +108,7 @@ def make(target: str) -> None:
         for part, first in enumerate(range(1, ROWS + 1, PART)):
             log = rows(first, min(PART, ROWS + 1 - first), seed=10 + part, patients=ROWS // 3)
             log.write_csv(file, include_header=part == 0, datetime_format=form)
-            late = log.filter(pl.col("procedure_start_at") >= since)
+            late = log.filter(pl.col("procedure_start_at") >= pl.lit(since))
             corrected.append(late.sample(CORRECTED * log.height // ROWS, seed=2))
     night = (LOG_DAYS, LOG_DAYS + NIGHT_DAYS)
     fresh = rows(ROWS + 1, DELTA - CORRECTED, seed=3, patients=ROWS // 3, days=night)
