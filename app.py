@@ -4,7 +4,7 @@ import gc
 
 import streamlit as st
 
-from pages.shared import auth, data, filters, gate, navigation, page
+from pages.shared import auth, data, downloads, filters, gate, navigation, page
 
 ICON = navigation.ROOT / "deploy" / "icon.png"
 
@@ -25,6 +25,7 @@ def main() -> None:
     if not gate.passed():
         navigation.closed()
         return
+    downloads.hide_own()
     chosen, of_data = navigation.choose(auth.person().roles, gate.refused)
     if not of_data:
         gate.reader()

@@ -125,7 +125,13 @@ def _tight(values: np.ndarray, held: np.ndarray, members: Sequence[int]) -> bool
     )
 
 
-def protected(frame: pl.DataFrame, count: str, by: Sequence[str]) -> pl.DataFrame:
+def protected(
+    frame: pl.DataFrame,
+    count: str,
+    by: Sequence[str],
+    parts: Sequence[str] = (),
+    also: Sequence[str] = (),
+) -> pl.DataFrame:
     """Return a table without the figures of its small cells.
 
     Parameters
@@ -137,6 +143,11 @@ def protected(frame: pl.DataFrame, count: str, by: Sequence[str]) -> pl.DataFram
     by
         Columns that name the cell; all others are figures. Every sum over these columns counts as
         known, and so does the total.
+    parts
+        Columns that count some of a row's cases, as events of n: a row is held back too where they,
+        or the others of its cases, are few.
+    also
+        Columns of further counts on which a row's figures rest, as the other group of an effect.
 
     Returns
     -------
@@ -144,8 +155,11 @@ def protected(frame: pl.DataFrame, count: str, by: Sequence[str]) -> pl.DataFram
         The same rows and columns; all figures of a row that is held back are null, and so is every
         other column of counts with a small one: its sums are not checked.
     """
-    counts = frame[count].fill_null(0).to_list()
-    held = pl.Series(held_back(counts, list(_sums(frame, by))), dtype=pl.Boolean)
+    sums = list(_sums(frame, by))
+    counted = [frame[name].cast(pl.Int64).fill_null(0) for name in (count, *parts, *also)]
+    counted += [counted[0] - frame[name].cast(pl.Int64).fill_null(0) for name in parts]
+    each = [held_back(counts.to_list(), sums) for counts in counted]
+    held = pl.Series([any(row) for row in zip(*each, strict=True)], dtype=pl.Boolean)
     figures = [name for name in frame.columns if name not in by]
     made = frame.with_columns(pl.when(~held).then(pl.col(name)).alias(name) for name in figures)
     small = [

@@ -62,6 +62,7 @@ def draw_tables(comparison: Comparison, view: View) -> None:
             downloads.offer(
                 groups_frame(comparison), key="significance-groups", title=comparison.quantity,
                 filters=view.filters, words=groups,
+                cells=downloads.Cells("n", ("group",), parts=("events",)),
             )  # fmt: skip
         empty = [name for name in groups.columns if (groups[name] == fmt.DASH).all()]
         st.table(groups.drop(empty), hide_index=True)
@@ -73,8 +74,17 @@ def draw_tables(comparison: Comparison, view: View) -> None:
             downloads.offer(
                 effects, key="significance-effects", title=f"{comparison.quantity}: effects",
                 filters=view.filters, words=words,
+                cells=downloads.over(*_behind(comparison)),
             )  # fmt: skip
         st.table(words, hide_index=True)
+
+
+def _behind(comparison: Comparison) -> list[int]:
+    """Return the counts on which effects rest: the groups', their events and those without."""
+    groups = comparison.groups
+    events = [(group.n, group.events) for group in groups if group.events is not None]
+    few = [count for n, some in events for count in (some, n - some)]
+    return [*(group.n for group in groups), *few]
 
 
 def groups_frame(comparison: Comparison) -> pl.DataFrame:

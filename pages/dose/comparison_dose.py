@@ -5,7 +5,7 @@ import streamlit as st
 
 from analytics.dose import DoseIndex
 from analytics.modalities import OWN_INDICES, Result, describe_index, refuse_machine_output
-from pages.shared import charts, comparison_charts, trial_table
+from pages.shared import charts, comparison_charts, downloads, trial_table
 from pages.shared import filters as bar
 from pages.shared import format as fmt
 from pages.shared.page import View
@@ -23,7 +23,7 @@ def draw_dose(values: pl.DataFrame, view: View, modalities: tuple[str, ...]) -> 
         charts.show(
             chart, bins, key="effective-dose", title="Estimated effective dose",
             alt_text="Shares of cases by estimated effective dose, CT and fluoroscopy",
-            filters=view.filters,
+            filters=view.filters, cells=bins_cells(bins),
         )  # fmt: skip
         st.caption(band_words())
     elif len(shown) > 1:
@@ -51,8 +51,14 @@ def draw_index(values: pl.DataFrame, view: View) -> None:
     chart, bins = comparison_charts.distribution(values, index)
     charts.show(
         chart, bins, key="index-distribution", title=fmt.measure(index).name, filters=view.filters,
-        alt_text=f"Distribution of {fmt.measure(index).name}",
+        alt_text=f"Distribution of {fmt.measure(index).name}", cells=bins_cells(bins),
     )  # fmt: skip
+
+
+def bins_cells(bins: pl.DataFrame) -> downloads.Cells | None:
+    """Return what a distribution's rows count; None where they are single values."""
+    edges = ("modality", "low", "middle", "high")
+    return downloads.Cells("n", edges) if {*edges} <= {*bins.columns} else None
 
 
 def band_words() -> str:
@@ -81,6 +87,7 @@ def draw_pictures(values: pl.DataFrame, results: tuple[Result, ...], view: View)
         charts.show(
             chart, bins, key="duration", title="Procedure duration",
             alt_text="Shares of cases by duration, by modality", filters=view.filters,
+            cells=bins_cells(bins),
         )  # fmt: skip
     left, right = st.columns(2)
     shares = comparison_charts.complications_frame(results)
@@ -90,6 +97,7 @@ def draw_pictures(values: pl.DataFrame, results: tuple[Result, ...], view: View)
                 comparison_charts.complications_chart(shares), shares, key="complications",
                 title="Complications", filters=view.filters,
                 alt_text="Share of procedures with a complication by modality, 95 % intervals",
+                cells=downloads.Cells("n", ("modality",), parts=("events",)),
             )  # fmt: skip
     answers = comparison_charts.satisfaction_frame(values)
     if answers.height:
@@ -98,4 +106,5 @@ def draw_pictures(values: pl.DataFrame, results: tuple[Result, ...], view: View)
                 comparison_charts.satisfaction_chart(answers), answers, key="satisfaction",
                 title="Satisfaction", filters=view.filters,
                 alt_text="Shares of satisfaction answers by modality, stacked to 100 %",
+                cells=downloads.Cells("n", ("modality", "answer", "grade")),
             )  # fmt: skip

@@ -11,6 +11,9 @@ from pages.shared import filters as bar
 from pages.shared import format as fmt
 from pages.shared.page import View
 
+#: A row's effect rests on the other group too: whoever knew one could compute the other.
+CELLS = downloads.Cells("n", ("outcome", "group"), parts=("events",), also=("n_smallest_group",))
+
 
 def draw_report(results: tuple[Result, ...], modalities: tuple[str, ...], view: View) -> None:
     """Draw the table and the words."""
@@ -23,6 +26,7 @@ def draw_report(results: tuple[Result, ...], modalities: tuple[str, ...], view: 
             title=f"Modality comparison, {' v '.join(modalities)}",
             filters=view.filters,
             words=words,
+            cells=CELLS,
         )
     st.table(words, hide_index=True)
     st.caption(
@@ -49,7 +53,7 @@ def draw_case_mix(results: tuple[Result, ...], modalities: tuple[str, ...], view
         downloads.offer(
             trial_table.numbers(results), key="case-mix",
             title=f"Crude and within procedures, {' v '.join(modalities)}",
-            filters=view.filters, words=rows,
+            filters=view.filters, words=rows, cells=CELLS,
         )  # fmt: skip
     st.table(rows, hide_index=True)
     st.caption(
@@ -93,6 +97,7 @@ def draw_by_procedure(
             1.0 if result.outcome.scale == "ratio" else 0.0,
         ),
         frame, key="by-procedure", title=title, filters=view.filters,
+        cells=downloads.Cells("n", ("stratum", "name")),
         alt_text="Effect with 95 % interval within each procedure, and averaged over them",
     )  # fmt: skip
     st.caption(

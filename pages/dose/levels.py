@@ -47,7 +47,10 @@ def draw_table(
         write = tables.verdicts if kind == "verdict" else tables.percentiles
         words = write(table, places, measure.index.unit)
         st.space("stretch")
-        downloads.offer(words, key=key, title=f"{title}: {measure.label}", filters=view.filters)
+        downloads.offer(
+            words, key=key, title=f"{title}: {measure.label}", filters=view.filters,
+            cells=downloads.Cells("n", ("Procedure", *places.values())),
+        )  # fmt: skip
     picked = st.dataframe(
         words, hide_index=True, placeholder=fmt.DASH, key=f"{key}-table", alt=title,
         on_select="rerun", selection_mode="single-row", height=min(38 + 35 * len(words), 420),
@@ -95,7 +98,8 @@ def draw_local(
                 key="save-levels", on_click=save, args=(known, mine, unit, view, reader),
                 help="Kept with the day, the filters and the snapshot, to compare with later.",
             )  # fmt: skip
-        downloads.offer(words, key="own-levels", title="Own levels", filters=view.filters)
+        downloads.offer(words, key="own-levels", title="Own levels", filters=view.filters,
+                        cells=downloads.Cells("Cases", ("Procedure",)))  # fmt: skip
         if len(saved):
             downloads.offer(saved, key="saved-levels", title="Every saved level")
     if told := st.session_state.pop("levels-saved", None):
@@ -124,7 +128,10 @@ def draw_effective(view: View) -> None:
     )
     words = tables.effective_words(sums)
     st.dataframe(words, hide_index=True, placeholder=fmt.DASH, alt="Sums of effective dose")
-    downloads.offer(words, key="effective", title="Effective dose sums", filters=view.filters)
+    downloads.offer(
+        words, key="effective", title="Effective dose sums", filters=view.filters,
+        cells=downloads.Cells("Cases", ("Site", "Modality"), parts=("Estimated",)),
+    )  # fmt: skip
     st.caption(tables.EFFECTIVE_NOTE)
     with st.expander("Coefficients in force"):
         st.dataframe(
@@ -190,6 +197,7 @@ def main() -> None:
     chart, shown = tables.medians(facilities, measure)
     charts.show(
         chart, shown, key="medians", filters=view.filters,
+        cells=downloads.Cells("n", ("Procedure", "site")),
         title=f"{measure.label}, {modality}: medians and reference levels",
         alt_text="Medians of facilities with 95 % intervals beside reference levels",
     )  # fmt: skip

@@ -11,7 +11,7 @@ import streamlit as st
 from analytics.dose import DoseIndex
 from analytics.periods import Course, median_course, share_course, volume_course
 from pages.dose import outlier_list
-from pages.shared import attention, cards, charts, data, page
+from pages.shared import attention, cards, charts, data, downloads, page
 from pages.shared import format as fmt
 from pages.shared.cards import Better, Card
 from pages.shared.filters import Filters
@@ -188,6 +188,7 @@ def main() -> None:
         title="Procedures a month by modality",
         alt_text="Stacked bars: procedures a month by modality",
         filters=view.filters,
+        cells=downloads.Cells("n", ("month", "modality")),
     )
 
 

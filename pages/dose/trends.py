@@ -152,6 +152,7 @@ def draw_control(
     frame = findings.control_frame(months, found)
     charts.show(
         trend_charts.control(frame, choice.measure, kind), frame, key="control",
+        cells=downloads.Cells("n", ("month",)),
         title=f"{kinds[kind]} of the monthly median", filters=view.filters,
         alt_text=f"Control chart of the monthly median: {choice.words}",
     )  # fmt: skip
@@ -186,6 +187,7 @@ def draw_funnel(choice: Choice, view: page.View) -> None:
     charts.show(
         funnels.chart(found, unit.capitalize()), funnels.words_table(found, unit.capitalize()),
         key="funnel", title=f"{units[unit]}: dose against cases alike", filters=view.filters,
+        cells=downloads.Cells("Cases", (unit.capitalize(),)),
         alt_text=f"Funnel plot of {units[unit].lower()}: {choice.words}",
     )  # fmt: skip
     st.markdown(funnels.words(found, unit))

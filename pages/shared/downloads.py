@@ -20,7 +20,7 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from analytics.suppression import protected
+from analytics.suppression import LARGEST, protected
 from pages.shared import auth, data, trace
 from pages.shared import format as fmt
 from pages.shared.filters import Filters, current
@@ -195,16 +195,48 @@ def svg_bytes(chart: alt.TopLevelMixin) -> bytes:
 class Cells:
     """What a table's rows count, so that small counts can be held back.
 
-    ``count`` is the column on which a row's figures rest, ``by`` are those that name the row.
+    ``count`` is the column on which a row's figures rest, ``by`` are those that name the row,
+    ``parts`` and ``also`` as in :func:`analytics.suppression.protected`.
     """
 
     count: str
     by: tuple[str, ...]
+    parts: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 #: A table without figures of patients: literature, settings, the log.
 NO_PATIENTS = Cells("", ())
+WITHHELD = (
+    "Not for your role: its rows can stand for fewer than 11 patients, and what would have to be"
+    " left out of it is not known."
+)
 HELD_BACK = "counts of 1 to 10 are left out, and others from which they could be computed"
+
+
+def over(*n: int | None) -> Cells | None:
+    """Return what a table without counts declares: nothing small, where enough cases went in.
+
+    ``n`` are the cases behind its figures, of each group that they compare.
+    """
+    return NO_PATIENTS if all(cases is not None and cases > LARGEST for cases in n) else None
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _protected(whole: pl.DataFrame, cells: Cells) -> pl.DataFrame | None:
+    """Return a table without its small cells; None where too many would have to be left out."""
+    try:
+        return protected(whole, cells.count, cells.by, cells.parts, cells.also)
+    except ValueError:
+        return None
+
+
+def _withheld(key: str) -> None:
+    """Stand for a download that is not for readers of aggregates, and say why."""
+    st.button(
+        "Download", type="tertiary", icon=":material/download:", disabled=True,
+        key=f"{key}-withheld", help=WITHHELD,
+    )  # fmt: skip
 
 
 def offer(
@@ -227,10 +259,12 @@ def offer(
     """
     small = not auth.person().roles & CASES and cells is not NO_PATIENTS
     if small:
-        if cells is None:
-            return
         whole = frame() if callable(frame) else frame
-        frame = protected(whole, cells.count, cells.by)
+        safe = None if cells is None else _protected(whole, cells)
+        if safe is None:
+            _withheld(key)
+            return
+        frame = safe
         if not frame.equals(whole):
             chart, words, title = None, None, f"{title} ({HELD_BACK})"
 
@@ -276,10 +310,19 @@ def offer(
             )  # fmt: skip
 
 
-def table(frame: pl.DataFrame, *, key: str, title: str) -> None:
+def table(frame: pl.DataFrame, *, key: str, title: str, cells: Cells | None = None) -> None:
     """Draw a table as it is printed, with its download menu below."""
     st.table(frame, hide_index=True)
-    offer(frame, key=key, title=title, filters=current())
+    offer(frame, key=key, title=title, filters=current(), cells=cells)
+
+
+def hide_own() -> None:
+    """Take Streamlit's own menus off tables and charts where small cells are held back.
+
+    They give what is drawn, whole, and past the access log.
+    """
+    if not auth.person().roles & CASES:
+        st.html('<style>[data-testid="stElementToolbar"] {display: none}</style>')
 
 
 def _unit(column: str) -> str:

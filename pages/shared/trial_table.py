@@ -142,6 +142,7 @@ def _numbers(result: Result, group: GroupSummary) -> dict[str, object]:
         "unit": comparison.unit,
         "group": group.group,
         "n": group.n,
+        "n_smallest_group": min((g.n for g in comparison.groups if g.n), default=0),
         "q1": group.q1,
         "q3": group.q3,
         "events": group.events,

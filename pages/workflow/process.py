@@ -19,7 +19,10 @@ def draw_variants(view: View) -> None:
     found = variants(data.query("workflow_variants", view.filters))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Paths of stamps", anchor=False, width="stretch")
-        downloads.offer(found, key="paths", title="Paths of stamps", filters=view.filters)
+        downloads.offer(
+            found, key="paths", title="Paths of stamps", filters=view.filters,
+            cells=downloads.Cells("n", ("path", "in_order")),
+        )  # fmt: skip
     rows = [
         {
             "Path": row["path"],

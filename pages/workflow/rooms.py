@@ -125,7 +125,8 @@ def draw_groups(days: pl.DataFrame, cancelled: pl.DataFrame, rules: Rules, view:
     frame = pl.DataFrame(
         [
             {
-                "group": o.group, "n": o.n, "share": o.share.value, "low": o.share.low,
+                "group": o.group, "n": o.n, "on_time": round(o.n * o.share.value),
+                "share": o.share.value, "low": o.share.low,
                 "high": o.share.high,
             }
             for o in (first[u.group] for u in uses if u.group in first)
@@ -137,6 +138,7 @@ def draw_groups(days: pl.DataFrame, cancelled: pl.DataFrame, rules: Rules, view:
             room_charts.shares(frame, "First cases on time"), frame, key="first",
             title=f"First cases on time, grace {rules.grace} min", filters=view.filters,
             alt_text=f"Share of first cases on time by {by} with 95 % intervals",
+            cells=downloads.Cells("n", ("group",), parts=("on_time",)),
         )  # fmt: skip
     rows = []
     for use in uses:
@@ -193,7 +195,7 @@ def draw_cancelled(found: Sequence[Cancelled], view: View) -> None:
     charts.show(
         room_charts.shares(frame, "Share of planned cases"), frame, key="reasons",
         title="Reasons", alt_text="Cancelled cases by reason with 95 % intervals",
-        filters=view.filters,
+        filters=view.filters, cells=downloads.Cells("n", ("group",)),
     )  # fmt: skip
 
 

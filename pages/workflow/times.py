@@ -155,7 +155,7 @@ def draw_steps(steps: tuple[StepSummary, ...], view: View) -> None:
         charts.show(
             chain_chart(frame), numbers(steps), key="chain", title="From arrival to leaving",
             alt_text="Median minutes of waiting, preparation, procedure and clearing by group",
-            filters=view.filters,
+            filters=view.filters, cells=downloads.Cells("n", ("group", "step")),
         )  # fmt: skip
         st.caption("Medians of single steps do not add up exactly to the median of the whole.")
     present = [key for key in STEPS if any(s.step == key for s in steps)]
@@ -236,7 +236,8 @@ def draw_adjusted(view: View) -> None:
                 "p": fmt.p_value(known[name].test.p_value),
             }
         )
-    downloads.table(pl.DataFrame(rows), key="lengthens", title="What lengthens a procedure")
+    downloads.table(pl.DataFrame(rows), key="lengthens", title="What lengthens a procedure",
+                    cells=downloads.over(fit.n))  # fmt: skip
     st.caption(
         "Regression of log duration (needle in to needle out) on these and the procedure itself,"
         f" HC3 errors, {fmt.plural(fit.n, 'procedure')} of at most {fmt.count(DRAWN)} drawn"
