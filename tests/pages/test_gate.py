@@ -8,11 +8,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pages.shared import gate, navigation
+from pages.shared import data, gate, navigation
 from pages.shared.gate import is_loopback
 from pages.shared.sessions import Sessions
 from tests.pages.app import ROOT, claims, opened, texts
 from warehouse import access_log
+from warehouse.queries import rule
 from warehouse.settings import Settings, settings
 
 pytestmark = pytest.mark.usefixtures("demo_settings")
@@ -182,9 +183,19 @@ def test_claims_are_mapped_in_one_place() -> None:
 
 @pytest.mark.usefixtures("provider")
 @pytest.mark.parametrize("role", ["manager", "rso", "physician", "admin"])
-def test_each_role_opens_its_pages_and_no_other(role: str) -> None:
+def test_each_role_opens_its_pages_and_no_other(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[str] = set()
+    before = data.query
+
+    def query(name: str, *given: Any, **more: Any) -> Any:
+        asked.add(name)
+        return before(name, *given, **more)
+
+    monkeypatch.setattr(data, "query", query)
+    listed = {path for pages in navigation.PAGES.values() for path, _ in pages}
+    assert listed == set(navigation.ROLES), "every page has a rule, and every rule a page"
     for path in navigation.ROLES:
-        at = opened(user=claims(role), page=None)
+        at = opened(user=claims(role), page=None, id="1", sites="Northgate")
         if navigation.opens(path, frozenset({role})):
             at.switch_page(str(ROOT / "pages" / path)).run()
             assert not at.exception, (path, at.exception[0].message)
@@ -192,3 +203,5 @@ def test_each_role_opens_its_pages_and_no_other(role: str) -> None:
         else:
             with pytest.raises(ValueError, match="Could not find a navigation page"):
                 at.switch_page(str(ROOT / "pages" / path))
+    wrong = [name for name in asked if role not in rule(name).roles]
+    assert not wrong, f"pages that {role} opens ask {wrong}"
