@@ -225,7 +225,7 @@ def _fits(path: Path, delimiter: str, *, quotes: bool) -> bool:
     cells = line.str.replace_all(_QUOTED, "") if quotes else line
     count = cells.str.count_matches(delimiter, literal=True)
     legal = line.str.contains(_WHOLE_CELLS.replace("D", re.escape(delimiter)))
-    checked = pl.scan_lines(path).select(
+    checked = pl.scan_lines(path, glob=False).select(
         first=count.first(), most=count.max(), legal=legal.all() if quotes else pl.lit(True)
     )
     row = checked.collect(engine="streaming").row(0, named=True)
@@ -250,7 +250,8 @@ def _careful(path: Path, settings: Settings, work_dir: Path) -> Table:
         longest = max((len(cells) for _, cells, _ in _rows(path, delimiter, encodings)), default=0)
         header = extend(header, longest, pattern)
     _write(rows, len(header), folder)
-    return Table(header, pl.scan_parquet(folder / "*.parquet"), delimiter)
+    parts = sorted(folder.glob("*.parquet"))  # the name of the file may look like a pattern
+    return Table(header, pl.scan_parquet(parts, glob=False), delimiter)
 
 
 def extend(header: tuple[str, ...], longest: int, pattern: str) -> tuple[str, ...]:

@@ -80,6 +80,13 @@ def test_ragged_rows(tmp_path: Path, more: str):
     assert staged.rejected["line"][0] == 3 and staged.rejected["raw_text"][0].startswith("A2,CT")
 
 
+@pytest.mark.parametrize("name", ["log[1].csv", "<b title=1>.csv", "a{b,c}.csv"])
+def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path: Path, name: str):
+    ragged = HEAD + "A1,CT,2026-01-05\n" + ROW.replace("A1", "A2")
+    staged = stage_bytes(tmp_path, ragged, name)
+    assert rows(staged)["accession_number"].to_list() == ["A1", "A2"]
+
+
 def test_mixed_encodings_are_named(tmp_path: Path):
     good, bad = (
         "A1,CT,2026-01-05,5,Müller\n".encode(),
