@@ -14,7 +14,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    Locator,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 from playwright.sync_api import TimeoutError as TooLate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +29,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]  # fmt: skip
 LOCAL = {"127.0.0.1", "localhost", ""}
 #: A cold server on a busy machine takes longer than the five seconds that Playwright waits.
@@ -54,9 +62,12 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def serve(data_dir: Path, log: Path) -> Iterator[Server]:
-    """Serve a data folder as an installation does, until the test is done."""
-    port = free_port()
+def serve(data_dir: Path, log: Path, port: int = 0, **chosen: str) -> Iterator[Server]:
+    """Serve a data folder as an installation does, until the test is done.
+
+    ``chosen`` are environment variables of the server; without ``port`` a free one is taken.
+    """
+    port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     with open(log, "wb") as out:
         process = subprocess.Popen(
@@ -70,12 +81,12 @@ def serve(data_dir: Path, log: Path) -> Iterator[Server]:
                 str(port),
             ],
             cwd=ROOT,
-            env=os.environ | {"KERMA_DATA_DIR": str(data_dir)},
+            env=os.environ | {"KERMA_DATA_DIR": str(data_dir)} | chosen,
             stdout=out,
             stderr=subprocess.STDOUT,
         )
     try:
-        wait_for(url, process, log)
+        wait_for(f"{url}/_stcore/health", process, log)
         yield Server(url, log)
     finally:
         process.terminate()
@@ -83,14 +94,13 @@ def serve(data_dir: Path, log: Path) -> Iterator[Server]:
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the server answers; fail with its log when it does not."""
+    """Wait until an address of a server answers; fail with its log when it does not."""
     for _ in range(300):
         if process.poll() is not None:
             break
         try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
-                if answer.read() == b"ok":
-                    return
+            with urllib.request.urlopen(url, timeout=2):
+                return
         except OSError:
             time.sleep(0.2)
     pytest.fail(f"the server did not start:\n{log.read_text(errors='replace')}")
@@ -117,8 +127,11 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     yield from watched(browser, server.url)
 
 
-def watched(browser: Browser, url: str) -> Iterator[Page]:
-    """Open a browser window on a server and watch its requests and script errors."""
+def watched(browser: Browser, url: str, provider: str | None = None) -> Iterator[Page]:
+    """Open a browser window on a server and watch its requests and script errors.
+
+    What the pages of a sign-in ``provider`` ask of other hosts is not Kerma's; they get nothing.
+    """
     context = browser.new_context(
         base_url=url, viewport={"width": 1400, "height": 1000}, accept_downloads=True
     )
@@ -132,7 +145,11 @@ def watched(browser: Browser, url: str) -> Iterator[Page]:
         if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in LOCAL:
             foreign.append(address)
 
-    context.on("request", lambda request: note(request.url))
+    def note_request(request: Request) -> None:
+        if provider is None or not request.headers.get("referer", "").startswith(provider):
+            note(request.url)
+
+    context.on("request", note_request)
     opened.on("websocket", lambda socket: note(socket.url))
     opened.on("pageerror", lambda error: broken.append(str(error)))
     yield opened
