@@ -97,7 +97,10 @@ def test_a_server_started_without_the_providers_secrets_shows_nothing() -> None:
         claims() | {"roles": {"rso": True}}, claims() | {"roles": 7},
         claims() | {"roles": None, "groups": ["rso"]}, claims() | {"roles": [["rso"]]},
     ],
-    ids=str,
+    ids=[
+        "no role", "unknown role", "another case", "no site", "blank site", "another audience",
+        "no audience", "roles as keys", "roles as number", "role among groups", "roles nested",
+    ],  # not the claims themselves: they hold the time, and both workers must name a test alike
 )  # fmt: skip
 def test_no_role_or_no_site_means_no_page(user: dict[str, Any]) -> None:
     at = opened(user=user)
