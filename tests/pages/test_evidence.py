@@ -153,6 +153,23 @@ def test_a_file_is_shown_before_it_is_added_and_pooled(site: Path) -> None:
     assert "Effect per unit of absolute latitude: −0.0291" in texts(at)
 
 
+@needs_oracle
+def test_means_of_a_sites_file_come_out_as_in_r(site: Path) -> None:
+    at = view(opened(PAGE), "add")
+    at.text_input(key="upload-question").set_value("Stay: special v usual care")
+    at.file_uploader(key="upload-file").upload("n.csv", (ORACLE / "normand1999.csv").read_bytes())
+    at.run()
+    next(b for b in at.button if b.label == "Add 9 rows").click().run()
+    at = question(view(at, "pool"), "Stay: special v usual care")
+    next(c for c in at.segmented_control if c.label == "Effect measure").set_value("SMD").run()
+    # R: rma(yi, vi, data = escalc("SMD", ...), method = "REML", test = "knha")
+    want = expected("meta_smd_normand")["expected"]["reml_hk"]
+    ends = [f"{want[k]:.3g}".replace("-", "−") for k in ("mu", "lo", "hi")]
+    said = at.code[0].value
+    assert f"{ends[0]} (95 % CI {ends[1]} to {ends[2]}" in said
+    assert f"τ² {want['tau2']:.3g}, I² {want['I2']:.0f} %" in said
+
+
 def test_a_wrong_study_is_refused_in_words_and_nothing_written(site: Path) -> None:
     at = view(opened(PAGE), "add")
     next(w for w in at.text_input if w.label == STUDY).set_value("A 2020")
