@@ -98,8 +98,8 @@ class SignInAnswers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on; where the provider's way back signed nobody in, answer with words."""
-        asked = parse_qs(scope.get("query_string", b"")).keys()
-        if not (scope.get("path", "").endswith(CALLBACK) and asked & {b"code", b"error", b"state"}):
+        asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).keys()
+        if not (scope.get("path", "").endswith(CALLBACK) and asked & {"code", "error", "state"}):
             await self.app(scope, receive, send)
             return
         failed = False
