@@ -137,30 +137,38 @@ def test_a_study_is_added_through_the_form_and_pooled(site: Path) -> None:
     assert "1 study, 100 patients: risk ratio 0.5" in at.code[0].value
 
 
-@needs_oracle
-def test_a_file_is_shown_before_it_is_added_and_pooled(site: Path) -> None:
+def chosen_file(name: str, answers: str) -> AppTest:
+    """Choose a file of the oracle on the form that adds studies."""
     at = view(opened(PAGE), "add")
-    at.text_input(key="upload-question").set_value("TB: BCG v none")
-    at.file_uploader(key="upload-file").upload("bcg.csv", (ORACLE / "bcg.csv").read_bytes())
-    at.run()
+    at.text_input(key="upload-question").set_value(answers)
+    at.file_uploader(key="upload-file").upload(name, (ORACLE / name).read_bytes())
+    return at.run()
+
+
+def added(at: AppTest, rows: int, answers: str) -> AppTest:
+    """Add the rows of the chosen file and open their pooled answer."""
+    next(b for b in at.button if b.label == f"Add {rows} rows").click().run()
+    assert f"Added {rows} rows to: {answers}." in texts(at)
+    return question(view(at, "pool"), answers)
+
+
+@needs_oracle
+@pytest.mark.usefixtures("site")
+def test_a_file_is_shown_before_it_is_added_and_pooled() -> None:
+    at = chosen_file("bcg.csv", "TB: BCG v none")
     preview = at.dataframe[0].value
     assert len(preview) == 13 and preview["events_1"].iloc[0] == 4 and "mean_1" not in preview
-    next(b for b in at.button if b.label == "Add 13 rows").click().run()
-    assert "Added 13 rows to: TB: BCG v none." in texts(at)
-    at = question(view(at, "pool"), "TB: BCG v none")
+    at = added(at, 13, "TB: BCG v none")
     assert "13 studies, 357347 patients: risk ratio 0.489" in at.code[0].value
     # R: rma(yi, vi, mods = ~ ablat, test = "adhoc"): slope -0.0291
     assert "Effect per unit of absolute latitude: −0.0291" in texts(at)
 
 
 @needs_oracle
-def test_means_of_a_sites_file_come_out_as_in_r(site: Path) -> None:
-    at = view(opened(PAGE), "add")
-    at.text_input(key="upload-question").set_value("Stay: special v usual care")
-    at.file_uploader(key="upload-file").upload("n.csv", (ORACLE / "normand1999.csv").read_bytes())
-    at.run()
-    next(b for b in at.button if b.label == "Add 9 rows").click().run()
-    at = question(view(at, "pool"), "Stay: special v usual care")
+@pytest.mark.usefixtures("site")
+def test_means_of_a_sites_file_come_out_as_in_r() -> None:
+    stay = "Stay: special v usual care"
+    at = added(chosen_file("normand1999.csv", stay), 9, stay)
     next(c for c in at.segmented_control if c.label == "Effect measure").set_value("SMD").run()
     # R: rma(yi, vi, data = escalc("SMD", ...), method = "REML", test = "knha")
     want = expected("meta_smd_normand")["expected"]["reml_hk"]
