@@ -127,6 +127,43 @@ def test_either_order_gives_the_same_warehouse(tmp_path: Path) -> None:
     assert "dose_contradiction" in repr(seen[0]["procedure"])
 
 
+@pytest.mark.parametrize(("site", "together"), [("north", False), ("Clinic of the North", True)])
+def test_an_export_follows_its_report_under_another_accession_number(
+    tmp_path: Path, site: str, together: bool
+) -> None:
+    """The study UID leads the report to a log row; the export has only the report's number."""
+    number = {"accession_number": "ORDER-7", "site": site}
+    files = [
+        log(tmp_path, [row("A1", modality="CT", study_uid="1.2.3", room="Suite 2")]),
+        reports(tmp_path, [scanner("1", ["a"], dlp_mgycm=9.0, study_uid="1.2.3", **number)]),
+        reports(tmp_path, [export("x", dlp_mgycm=9.0, **number)]),
+    ]
+    seen = []
+    for place, order in enumerate(permutations(files)):
+        with warehouse(tmp_path / str(place)) as con:
+            for staged in [order] if together else [[one] for one in order]:
+                load(con, tmp_path, *staged)
+            told = "select site, accession_number, room, dlp_mgycm from procedure"
+            assert con.sql(told).fetchall() == [("north", "A1", "Suite 2", 9.0)], place
+            seen.append(content(con))
+    assert all(one == seen[0] for one in seen)
+
+
+def test_of_two_orders_of_one_study_the_one_with_the_report_s_number_has_its_dose(
+    tmp_path: Path,
+) -> None:
+    orders = [row(name, modality="CT", study_uid="1.2.3") for name in ("A0", "A1")]
+    files = [
+        log(tmp_path, orders),
+        reports(tmp_path, [scanner("1", ["a"], dlp_mgycm=9.0, study_uid="1.2.3")]),
+    ]
+    for place, order in enumerate(permutations(files)):
+        with warehouse(tmp_path / str(place)) as con:
+            for staged in order:
+                load(con, tmp_path, staged)
+            assert doses(con) == [(None, None), (9.0, None)]
+
+
 @pytest.mark.parametrize(
     "other",
     [

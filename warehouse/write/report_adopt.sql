@@ -1,5 +1,5 @@
--- Procedures that only reports told of, filed under an institution's name, of which a log has now told
--- under its site's: the log's row takes them in. Parameters: $source_file_id (of the log).
+-- Procedures that only reports told of, filed under an institution's name or another accession number, of
+-- which a log has now told under its own: the log's row takes them in. Parameters: $source_file_id (of the log).
 create or replace temp table absorbed as
 with reported as (
     select p.*
@@ -17,7 +17,6 @@ told as (
 pair as (
     select r.procedure_id, t.procedure_id as into_id
     from reported r join told t on t.study_uid = r.study_uid
-    where r.site <> t.site
     union
     select r.procedure_id, t.procedure_id as into_id
     from reported r

@@ -47,19 +47,33 @@ select
     hash(site, accession_number, performed_on, key_device, key_start, key_modality) as natural_key
 from report_part;
 
+-- A procedure is known under its own number, and under those of the reports that it took in.
 create or replace temp table report_known as
-select k.report_no, p.procedure_id
+with same_number as (
+    select k.report_no, p.procedure_id
+    from report_key k
+    join procedure p
+        on p.site = k.site
+        and p.accession_number = k.accession_number
+        and p.performed_on = k.performed_on
+)
+select report_no, procedure_id, true as by_number from same_number
+union
+select k.report_no, p.procedure_id, false
 from report_key k
 join procedure p on p.study_uid = k.study_uid -- unique in the world, whatever the site is called
+anti join same_number s on s.report_no = k.report_no and s.procedure_id = p.procedure_id
 union
-select k.report_no, p.procedure_id
+select k.report_no, q.procedure_id, false
 from report_key k
-join procedure p
-    on p.site = k.site
-    and p.accession_number = k.accession_number
-    and p.performed_on = k.performed_on
+join procedure_part q
+    on q.part = 'report'
+    and q.site = k.site
+    and q.accession_number = k.accession_number
+    and q.performed_on = k.performed_on
+anti join same_number s on s.report_no = k.report_no
 union
-select k.report_no, p.procedure_id
+select k.report_no, p.procedure_id, false
 from report_key k
 join procedure p
     on p.accession_number is null
@@ -72,7 +86,7 @@ where k.accession_number is null;
 -- Without accession number and study UID, an export of a dose-management system and the report itself
 -- name the device in different words: same site, start and doses are one.
 insert into report_known
-select k.report_no, r.procedure_id
+select k.report_no, r.procedure_id, false
 from report_key k
 anti join (select distinct report_no from report_known) f using (report_no)
 join new_report n using (report_no)
@@ -88,7 +102,7 @@ group by all;
 
 -- A report names an institution where the log names a site: one log row that fits is the procedure.
 insert into report_known
-select k.report_no, min(p.procedure_id)
+select k.report_no, min(p.procedure_id), false
 from report_key k
 anti join (select distinct report_no from report_known) f using (report_no)
 join report_part r using (report_no)
@@ -118,16 +132,23 @@ by_study_again as (
 )
 select report_no, min(g3) over (partition by natural_key) as group_no from by_study_again;
 
--- A group can meet several known procedures: one with a log row leads, then the oldest.
+-- A group can meet several known procedures: one with a log row leads, then one of the same accession
+-- number, then the oldest.
 create or replace temp table group_known as
 select
     g.group_no,
     k.procedure_id,
     coalesce(not part.has_log, false) as report_only,
     row_number() over (
-        partition by g.group_no order by coalesce(not part.has_log, false), k.procedure_id
+        partition by g.group_no
+        order by coalesce(not part.has_log, false), k.by_number desc, k.procedure_id
     ) as place
-from (select distinct group_no, procedure_id from report_group join report_known using (report_no)) k
+from (
+    select group_no, procedure_id, bool_or(by_number) as by_number
+    from report_group
+    join report_known using (report_no)
+    group by all
+) k
 join (select distinct group_no from report_group) g using (group_no)
 left join (
     select procedure_id, bool_or(part = 'log') as has_log from procedure_part group by procedure_id
