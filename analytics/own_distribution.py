@@ -60,8 +60,10 @@ def own_distribution(
         .collect()
     )
     groups = usable.select(GROUP).unique().with_row_index("case_group")
-    values = usable.join(groups, on=GROUP).select("case_group", "performed_on", "value")
-    return distribution_of(values, groups, months, window_months)
+    kinds = groups.select(EVERY_SIZE).unique().with_row_index("kind")
+    groups = groups.join(kinds, on=EVERY_SIZE)
+    numbered = usable.join(groups, on=GROUP).select("case_group", "kind", "performed_on", "value")
+    return distribution_of(numbered, groups, months, window_months)
 
 
 def distribution_of(
@@ -72,34 +74,57 @@ def distribution_of(
     Parameters
     ----------
     values
-        ``case_group`` (a whole number), ``performed_on`` and ``value`` (positive) of each case.
+        ``case_group`` and ``kind`` (whole numbers; a kind is what groups of every size are
+        together), ``performed_on`` and ``value`` (positive) of each case.
     groups
-        ``case_group`` and what it stands for: modality, procedure_code, size_band and child.
+        ``case_group``, ``kind`` and what they stand for: modality, procedure_code, size_band and
+        child. Other groups are not described; their values count with their kind.
     """
     if not months or values.is_empty():
         return pl.DataFrame(schema=DISTRIBUTION)
     wanted = pl.DataFrame({"month": sorted(set(months))}, schema={"month": pl.Date})
-    usable = values.select("case_group", "performed_on", _log=pl.col("value").log())
-    here = groups.join(usable.select("case_group").unique(), on="case_group", how="semi")
-    banded = _described(usable, wanted, window_months)
-    without = here.select("case_group").join(wanted, how="cross")
-    without = without.join(banded, on=["case_group", "month"], how="anti").join(here, "case_group")
+    usable = values.select("case_group", "kind", "performed_on", _log=pl.col("value").log())
+    mine = usable.join(groups.select("case_group"), on="case_group", how="semi")
+    here = groups.join(mine.select("case_group").unique(), on="case_group", how="semi")
+    banded = _described(mine.drop("kind"), wanted, window_months)
+    without = here.select("case_group", "kind").join(wanted, how="cross")
+    without = without.join(banded, on=["case_group", "month"], how="anti")
     named = banded.join(here, on="case_group").select(DISTRIBUTION.names())
     if without.is_empty():
         return named
-    kinds = here.select(EVERY_SIZE).unique().with_row_index("kind")
-    few = without.select(EVERY_SIZE).unique().join(kinds, on=EVERY_SIZE)
-    parts = here.join(few, on=EVERY_SIZE).select("case_group", "kind")
-    together = usable.join(parts, on="case_group").drop("case_group")
+    few = without.select(case_group="kind").unique()
+    together = usable.drop("case_group").rename({"kind": "case_group"})
+    together = together.join(few, on="case_group", how="semi")
     months_left = without.select("month").unique().sort("month")
-    whole = _described(together.rename({"kind": "case_group"}), months_left, window_months)
+    whole = _described(together, months_left, window_months)
     filled = (
-        without.join(kinds, on=EVERY_SIZE)
-        .drop("case_group")
-        .join(whole.rename({"case_group": "kind"}), on=["kind", "month"])
+        without.join(whole.rename({"case_group": "kind"}), on=["kind", "month"])
+        .join(here.drop("kind"), on="case_group")
         .with_columns(pl.format("{}, {}", "basis", pl.lit(ALL_SIZES)).alias("basis"))
     )
     return pl.concat([named, filled.select(DISTRIBUTION.names())])
+
+
+def too_few(
+    values: pl.DataFrame, groups: pl.DataFrame, months: list[date], window_months: int = 12
+) -> tuple[list[int], list[int]]:
+    """Return the groups and the kinds that have fewer than 20 values before one of the months.
+
+    What stands in for these may lie outside the windows: :func:`distribution_of` needs every value
+    of theirs; of the others, those of the windows.
+    """
+    wanted = groups.select("case_group", "kind").join(pl.DataFrame({"month": months}), how="cross")
+    counts = with_month(values).group_by("case_group", "kind", before="month").len()
+    inside = pl.col("before").is_between(
+        pl.col("month").dt.offset_by(f"-{window_months}mo"), pl.col("month"), closed="left"
+    )
+
+    def few(key: str) -> list[int]:
+        found = wanted.select(key, "month").unique().join(counts, on=key, how="left")
+        n = found.group_by(key, "month").agg(pl.col("len").filter(inside).sum())
+        return n.filter(pl.col("len") < MIN_CASES)[key].unique().sort().to_list()
+
+    return few("case_group"), few("kind")
 
 
 _AS_TEXT = pl.Schema(dict.fromkeys(GROUP[:3], pl.String()))

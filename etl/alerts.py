@@ -8,6 +8,7 @@ the next call does, and a second call does nothing.
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import polars as pl
 
 from analytics.alerts import History, find_alerts, least_limits, reference_table, windows_of
 from analytics.field_area import area_bounds
-from analytics.own_distribution import distribution_of
+from analytics.own_distribution import DISTRIBUTION, distribution_of, too_few
 from analytics.rules import Rule, active_rules, rule_periods
 from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot, open_within
@@ -66,7 +67,7 @@ def find(settings: Settings, snapshot: Path | None = None) -> AlertResult:
         return AlertResult(seconds=time.perf_counter() - clock)
     open_within(snapshot, "300MB")
     ask = partial(run, snapshot=snapshot, scope=SYSTEM, runs=sorted(waiting))
-    months = ask("alerts_groups")
+    months = ask("alerts_months")
     cases, history = candidates(ask, months, rules)
     mine = cases.filter("judged")["procedure_id"]
     found = find_alerts(cases, rules, references(rules), mine, history)
@@ -82,12 +83,10 @@ def candidates(ask: Ask, months: pl.DataFrame, rules: list[Rule]) -> tuple[pl.Da
     Ten million cases do not fit into the memory that a night has: distributions are made of narrow
     columns, and whole rows are asked only of cases at or above the lowest limit of their kind.
     """
-    judged = months.filter(pl.col("judged") > 0)["month"].unique().to_list()
-    groups = months.unique("case_group").drop("month", "judged")
+    judged = months.filter(pl.col("judged") > 0)["month"].to_list()
+    groups = ask("alerts_groups", months=judged)
     distributions = {
-        (quantity, window): distribution_of(
-            ask("alerts_values", quantity=quantity), groups, judged, window
-        )
+        (quantity, window): distribution(ask, quantity, window, judged, groups)
         for quantity, window in windows_of(rules)
     }
     machines = ask("alerts_machines")
@@ -101,6 +100,27 @@ def candidates(ask: Ask, months: pl.DataFrame, rules: list[Rule]) -> tuple[pl.Da
     listed = [key for found in patients for key in found["patient_key"].to_list()]
     ids = ask("alerts_found", **_limits(least, bounds), patients=listed)["procedure_id"].to_list()
     return ask("alerts_cases", ids=ids), history
+
+
+def distribution(
+    ask: Ask, quantity: str, window: int, judged: list[date], groups: pl.DataFrame
+) -> pl.DataFrame:
+    """Describe the groups that have a dose index, before each month that is judged.
+
+    Of ten million cases a night needs those of the months before its own, and every one of a group
+    that has few of these.
+    """
+    mine = groups.filter(pl.col(quantity) > 0)
+    if mine.is_empty():
+        return pl.DataFrame(schema=DISTRIBUTION)
+    since = pl.select(pl.lit(min(judged)).dt.offset_by(f"-{window}mo")).item()
+    values = ask("alerts_values", quantity=quantity, since=since, until=max(judged))
+    few, few_kinds = too_few(values, mine, judged, window)
+    if few:
+        theirs = pl.col("case_group").is_in(few) | pl.col("kind").is_in(few_kinds)
+        every = ask("alerts_values_of", quantity=quantity, case_groups=few, kinds=few_kinds)
+        values = pl.concat([values.filter(~theirs), every])
+    return distribution_of(values, mine, judged, window)
 
 
 def _limits(least: pl.DataFrame, bounds: pl.DataFrame | None) -> dict[str, list[Any]]:

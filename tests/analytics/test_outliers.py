@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from analytics.dose import DoseIndex
 from analytics.outliers import (
@@ -30,7 +31,7 @@ from analytics.outliers import (
     unit_exceedances,
     with_month,
 )
-from analytics.own_distribution import MAD_TO_SD
+from analytics.own_distribution import MAD_TO_SD, distribution_of, too_few
 from warehouse.reference import trigger_levels
 
 KAP = DoseIndex.KAP.column
@@ -210,6 +211,49 @@ def test_a_rare_size_takes_all_sizes_of_its_procedure_and_says_so() -> None:
     judged = cases(2, size_band="BMI ≥ 30", **{KAP: [1.3, 8.0]})
     found = own_distribution_exceedances(judged, own, rule("robust_limit", 3.0))
     assert found.select("procedure_id", "n_basis").rows() == [(1, 49)]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 35), st.floats(0.01, 100)),
+        min_size=1,
+        max_size=8,
+    ),
+    st.lists(st.integers(12, 36), min_size=1, max_size=3),
+)
+def test_values_outside_the_windows_matter_to_groups_with_few_inside_alone(
+    blocks: list[tuple[int, int, float]], judged: list[int]
+) -> None:
+    """Groups 0 to 5 are of two kinds; each block is 11 cases of one group in one month.
+
+    Groups 2 and 5 are not judged: what they hold counts with their kinds.
+    """
+    groups = pl.DataFrame(
+        {
+            "case_group": range(6),
+            "kind": [n // 3 for n in range(6)],
+            "modality": "CT",
+            "procedure_code": [f"P{n // 3}" for n in range(6)],
+            "size_band": [f"band {n % 3}" for n in range(6)],
+            "child": False,
+        }
+    ).filter(~pl.col("case_group").is_in([2, 5]))
+    values = pl.DataFrame(
+        [
+            (group, group // 3, date(2022 + month // 12, month % 12 + 1, 1 + n), dose * 1.1**n)
+            for group, month, dose in blocks
+            for n in range(11)
+        ],
+        schema=["case_group", "kind", "performed_on", "value"],
+        orient="row",
+    )
+    months = [date(2022 + n // 12, n % 12 + 1, 1) for n in sorted(set(judged))]
+    since, until = date(months[0].year - 1, months[0].month, 1), months[-1]
+    inside = pl.col("performed_on").is_between(since, until, closed="left")
+    few, few_kinds = too_few(values.filter(inside), groups, months)
+    asked = inside | pl.col("case_group").is_in(few) | pl.col("kind").is_in(few_kinds)
+    narrow = distribution_of(values.filter(asked), groups, months)
+    assert_frame_equal(narrow, distribution_of(values, groups, months), check_row_order=False)
 
 
 def test_multiple_of_the_reference_level() -> None:

@@ -88,9 +88,9 @@ def test_leaving_out_cases_below_every_limit_changes_no_alert(demo_data: Path) -
     ask = partial(run_query, snapshot=snapshot, scope=SYSTEM, runs=runs)
     rules = rules_from(trigger_levels(), frozenset(trigger_levels()["rule_id"]))
     references = alerts.references(rules)
-    months = ask("alerts_groups")
+    months = ask("alerts_months")
     narrow, history = alerts.candidates(ask, months, rules)
-    groups = months["case_group"].unique().to_list()
+    groups = ask("alerts_groups", months=months["month"].to_list())["case_group"].to_list()
     no_limit = {f"least_{name}": [0.0] * len(groups) for name in alerts.QUANTITIES}
     nobody = {name: [] for name in ("sites", "machines", "least_area", "most_area", "patients")}
     ids = ask("alerts_found", case_groups=groups, **no_limit, **nobody)["procedure_id"].to_list()

@@ -4,7 +4,7 @@
 with
 -- include: counted_cases
 
-select * exclude (case_group, child)
+select * exclude (case_group, kind, child)
 from counted
 where procedure_id in (select unnest($ids::bigint[]))
 order by procedure_id
