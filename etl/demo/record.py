@@ -10,6 +10,7 @@ from etl.demo.catalogue import Plan, procedures
 
 def record(log: pl.DataFrame, planted: dict[str, Any], plan: Plan, seed: int) -> dict[str, Any]:
     """Put the record together from what was set and what the written log holds."""
+    growth = plant.drift_per_month(log)
     day = {name: value.isoformat() for name, value in plant.dates(plan.end).items()}
     return {
         "rows": log.height,
@@ -32,8 +33,8 @@ def record(log: pl.DataFrame, planted: dict[str, Any], plan: Plan, seed: int) ->
         "drift": {
             "room": plant.DRIFT_ROOM,
             "from": day["drift_from"],
-            "per_month": plant.DRIFT_PER_MONTH,
-            "first_month_factor": 1 + plant.DRIFT_PER_MONTH,
+            "per_month": growth,
+            "first_month_factor": 1 + growth,
             "fields": list(plant.AIR_KERMA_KAP),
         },
         **planted,

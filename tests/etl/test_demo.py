@@ -262,7 +262,7 @@ def test_the_drifting_room_shows_within_three_months(demo: tuple[pl.DataFrame, d
 def test_planted_sizes_are_the_documented_ones(demo: tuple[pl.DataFrame, dict]) -> None:
     _, planted = demo
     assert (planted["dose_drop"]["from"], planted["dose_drop"]["factor"]) == ("2026-02-01", 0.75)
-    assert (planted["drift"]["from"], planted["drift"]["per_month"]) == ("2026-02-01", 0.10)
+    assert (planted["drift"]["from"], planted["drift"]["per_month"]) == ("2026-02-01", 0.12)
     assert (planted["unit_error"]["from"], planted["unit_error"]["to"]) == (
         "2026-06-08",
         "2026-06-21",

@@ -1,4 +1,4 @@
-"""Dose outliers: what was planted is found by the rule meant for it, and little else."""
+"""Dose outliers: what was planted is found by the rule meant for it; list, case and review."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analytics.dose import size_band
-from analytics.outliers import MIN_CASES
+from analytics.outliers import MIN_CASES, rules_from
 from etl import demo
 from pages.dose import outlier_list
 from pages.dose.case_chart import reference_of
@@ -23,6 +23,7 @@ from tests.pages.app import charts, opened, texts
 from warehouse import reviews
 from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot, cursor
+from warehouse.reference import trigger_levels
 from warehouse.review_form import ReviewForm
 from warehouse.settings import settings
 
@@ -62,45 +63,21 @@ def broke(*rules: str) -> set[int]:
 
 
 def test_planted_cases_are_found_by_the_rule_meant_for_them(procedures, planted) -> None:
-    for name, rule in {
-        "air_kerma_over_5_gy": "KAR_SRDL",
-        "kap_over_500": "KAP_SRDL",
-        "fluoro_time_over_60_min": "FT_SRDL",
-    }.items():
-        expected = numbers(procedures, planted[name])
-        assert expected and expected <= broke(rule), name
+    """Those that are off until confirmed are tried in tests/etl/test_demo_rules.py."""
+    shipped = trigger_levels()
+    on = {rule.rule_id for rule in rules_from(shipped)}
+    meant = {rule: listed for rule, listed in planted["found_by_rule"].items() if rule in on}
+    assert len(meant) == 13
+    for rule, accessions in meant.items():
+        assert numbers(procedures, accessions) <= broke(rule), rule
     unit = numbers(procedures, planted["unit_error"]["accession_numbers"])
     assert unit and broke("FIELD_AREA") == unit
-    last = planted["cumulative_patient"]["accession_numbers"][-1:]
-    assert numbers(procedures, last) <= broke("KAR_6MO")
 
 
-def test_a_rare_size_is_judged_by_all_sizes_of_its_procedure(procedures, planted) -> None:
+def test_a_rare_size_is_judged_by_all_sizes_of_its_procedure() -> None:
     _, alerts, _ = outlier_list.cases(EVERYTHING, Choice(), 0, 10_000)
     judged = alerts.filter(pl.col("basis").str.contains("all sizes"))
     assert judged.height and judged["n_basis"].min() >= MIN_CASES
-    far = numbers(procedures, planted["far_above_local_p95"]["accession_numbers"]["kap_gycm2"])
-    assert len(far & broke("KAP_ROBUST", "KAP_OWN_P95")) >= 0.5 * len(far)
-
-
-def test_rules_leave_clean_cases_alone(procedures, planted) -> None:
-    """Under 100 alerts in 10,000 cases a rule, besides those of what was planted."""
-    local = planted["far_above_local_p95"]["accession_numbers"]
-    told = [
-        *planted["air_kerma_over_5_gy"], *planted["kap_over_500"],
-        *planted["fluoro_time_over_60_min"], *planted["unit_error"]["accession_numbers"],
-        *planted["cumulative_patient"]["accession_numbers"],
-        *(accession for listed in local.values() for accession in listed),
-    ]  # fmt: skip
-    known = numbers(procedures, told)
-    drifting = set(
-        procedures.filter(pl.col("room") == planted["drift"]["room"])["procedure_id"].to_list()
-    )
-    for rule in ("KAP_ROBUST", "KAP_OWN_P95", "DLP_ROBUST", "DLP_OWN_P95", "KAR_ROBUST"):
-        column = {"KAP": "kap_gycm2", "DLP": "dlp_mgycm", "KAR": "air_kerma_mgy"}[rule[:3]]
-        n = procedures.filter(pl.col(column) > 0).height
-        false = broke(rule) - known - drifting
-        assert 10_000 * len(false) / n < 100, rule
 
 
 def test_size_bands_of_warehouse_and_analytics_are_the_same(demo_data: Path) -> None:

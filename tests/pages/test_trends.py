@@ -179,7 +179,7 @@ def test_without_dose_the_page_says_what_to_do(demo_settings: Path) -> None:
 
 
 def test_the_planted_room_signals_within_three_months_of_its_drift(demo_settings: Path) -> None:
-    """The demo's doses of one room grow 10 % a month; the page says since when it signals."""
+    """The demo's doses of one room grow month by month; the page says since when it signals."""
     drift = demo.log(DEMO_ROWS, 1, DEMO_END)[1]["drift"]
     begins = date.fromisoformat(str(drift["from"]))
     rooms = trend_rooms.found(KAP, EVERYTHING)
