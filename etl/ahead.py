@@ -91,8 +91,10 @@ class Reading:
                 yield Group(None, plain)
                 plain = []
             folder = self.one.work_dir / f"unpacked-{source.sha256[:32]}"
-            yield _unpacked(source, folder)
-            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                yield _unpacked(source, folder)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
         if plain:
             yield Group(None, plain)
 

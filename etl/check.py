@@ -66,5 +66,5 @@ def _result(staged: Staged) -> FileResult:
     reasons = count_reasons(staged.rejected["rules"].to_list())
     told = staged.rejected.select("line", "reasons").sort("line").head(ROWS_TOLD).rows()
     return FileResult(
-        source.name, source.sha256, status, staged.profile, counts, reasons, staged.refusal, told
+        source.name, source.sha256, status, staged.profile, counts, reasons, staged.message, told
     )

@@ -10,7 +10,7 @@ from etl import units
 from etl.contract import ProcedureRow, base_type, is_identifier, polars_type, unit_of, words
 from etl.privacy import FREE_TEXT, LEAST_TELLING, LONGEST_VALUE, NAMES_A_PERSON
 from etl.profiles import Profile, field_of, plain
-from etl.sources.base import MARK, ORIGIN, PROBLEM, REASONS, Table
+from etl.sources.base import FAILED_CELLS, MARK, ORIGIN, PROBLEM, REASONS, Table
 from etl.words import word_map
 from warehouse.settings import Settings
 
@@ -221,7 +221,26 @@ class Layout:
             if place:
                 hit = pl.col(place).str.starts_with(rule.starts_with)
                 found.append(pl.when(hit).then(pl.lit(f"refused{MARK}{rule.reason}")))
-        return pl.coalesce(*found)
+        return pl.coalesce(*found, *self._failed_cells())
+
+    def _failed_cells(self) -> list[pl.Expr]:
+        """Name the cells that hold a spreadsheet's error, in the columns that are read."""
+        if not self.table.may_hold_failed_cells:
+            return []
+        ignored = {plain(name) for name in self.profile.ignore}
+        told = []
+        for name, place in zip(self.table.header, self.table.columns, strict=True):
+            if plain(name) in self._used or (self.profile.dialect and plain(name) not in ignored):
+                text = self._text(place)
+                reason = pl.format(
+                    "{}column '{}' holds the spreadsheet's error {}: correct its formula, or leave "
+                    "the cell blank",
+                    pl.lit(f"failed_cell{MARK}"),
+                    pl.lit(name),
+                    text,
+                )
+                told.append(pl.when(text.is_in(FAILED_CELLS)).then(reason))
+        return told
 
     def is_raw(self, name: str) -> pl.Expr:
         """Say where a unit-bearing text is not simply its canonical value."""

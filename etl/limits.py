@@ -1,5 +1,6 @@
 """What one file may weigh, packed and unpacked: beyond it is an attack or a mistake."""
 
+import errno
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,11 @@ HIGHEST_RATIO = 400
 LARGEST_TEXT = 1 * 2**30
 #: Below this size a high ratio is harmless.
 SMALL = 64 * 2**20
+#: What reading a damaged zip file ends in (a wrong name is a ValueError).
+DAMAGED_ZIP = (
+    zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, OSError, RuntimeError,
+    ValueError,
+)  # fmt: skip
 #: Rows of one table; a Parquet file of a few bytes can claim any number.
 MOST_ROWS = 50_000_000
 
@@ -41,6 +47,11 @@ def unpacking(blocks: Iterable[bytes], packed_bytes: int) -> Iterator[bytes]:
         yield block
 
 
+def disk_is_full(error: BaseException) -> bool:
+    """Say whether an error is the disk's and none of the file that was being unpacked."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def check_workbook(path: Path) -> None:
     """Refuse a workbook that unpacks to more than any real one.
 
@@ -53,7 +64,7 @@ def check_workbook(path: Path) -> None:
             _check_sizes(infos)
             if path.stat().st_size > SMALL_WORKBOOK and book.testzip() is not None:
                 raise RefusalError("is a damaged workbook, or unpacks to more than it says")
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, NotImplementedError):
+    except DAMAGED_ZIP:
         return  # its reader says what is wrong with it
 
 

@@ -247,13 +247,13 @@ class Merge:
             profile=staged.profile,
             kind=staged.kind,
             status=status,
-            message=staged.refusal,
+            message=staged.message,
         )
         reasons = count_reasons(
             rules for (rules,) in run_sql(self.con, "write/file_reasons", source_file_id=file_id)
         )
         return FileResult(
-            source.name, source.sha256, status, staged.profile, counts, reasons, staged.refusal
+            source.name, source.sha256, status, staged.profile, counts, reasons, staged.message
         )
 
     def _merged(self, staged: Staged, inserted: int, files: int) -> None:

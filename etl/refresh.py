@@ -1,6 +1,5 @@
 """One refresh: find what is new, stage it, merge it into a copy, publish the copy."""
 
-import errno
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from etl.find import Found, Seen, find, unchanged
 from etl.follow_up import UNPLACED
 from etl.journal import Journal, Tell
 from etl.ledger import FileResult, RunResult
+from etl.limits import disk_is_full
 from etl.lock import only_one
 from etl.merge import Merge
 from etl.notify import notify
@@ -92,8 +92,7 @@ def refresh(settings: Settings, asked: Asked, tell: Tell) -> RunResult:
 def _told(error: Exception) -> str:
     """Say what stopped the work; a full disk by its name, since a person can act on it."""
     text = f"{type(error).__name__}: {error}"
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if full or "No space left on device" in text:
+    if disk_is_full(error) or "No space left on device" in text:
         return f"the disk is full: free space, the next run does the work ({text})"
     return text
 
@@ -378,6 +377,8 @@ class _Run:
         try:
             for file in merge(batch):
                 self.log.file(file)
+                if file.status == "loaded" and file.message:
+                    self._warn(file.message)
         except Exception as error:
             if len(batch) > 1:
                 for staged in batch:

@@ -145,6 +145,17 @@ class Staged:
     corrected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CORRECTED))
     refusal: str | None = None  #: why the whole file was refused; then nothing else is set
 
+    @property
+    def message(self) -> str | None:
+        """What a person should know of the file as a whole: why it was refused, or is empty."""
+        is_table = self.kind == "followup" or self.procedures is not None
+        if self.refusal is None and self.read == 0 and is_table:
+            return (
+                f"{self.source.name}: names its columns and has no row: if there was something to "
+                "tell, export it again"
+            )
+        return self.refusal
+
 
 def renamed(staged: Staged, former: str, name: str) -> Staged:
     """Return a refused file with another name for what it came in."""

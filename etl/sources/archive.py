@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from etl.limits import HIGHEST_RATIO
+from etl.limits import DAMAGED_ZIP, HIGHEST_RATIO, disk_is_full
 from etl.sources.base import RefusalError
 from etl.staging import SourceFile
 
@@ -31,7 +31,7 @@ def is_archive(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return not set(_WORKBOOK) & set(archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except DAMAGED_ZIP:
         return True  # damaged: refused by what unpacks it
 
 
@@ -39,7 +39,7 @@ def members(source: SourceFile, folder: Path) -> Iterator[SourceFile | tuple[str
     """Unpack into a folder; yield each member as a source, or its name and why it is refused."""
     try:
         with zipfile.ZipFile(source.path) as archive:
-            infos = [info for info in archive.infolist() if not info.is_dir()]
+            infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
             _refuse_archive(infos)
             left = LARGEST_TOTAL
             for number, info in enumerate(infos):
@@ -54,7 +54,9 @@ def members(source: SourceFile, folder: Path) -> Iterator[SourceFile | tuple[str
                     yield name, str(error)
                     continue
                 yield _member(source, name, path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except DAMAGED_ZIP as error:
+        if disk_is_full(error):
+            raise
         raise RefusalError(f"is a damaged zip archive ({error}): send it again") from error
 
 
@@ -68,7 +70,9 @@ def member(archive: Path, name: str, folder: Path) -> Path | None:
             _refuse_member(info)
             path = folder / f"member{_suffix(info.filename)}"
             _unpack(packed, info, path, LARGEST_TOTAL)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except DAMAGED_ZIP as error:
+        if disk_is_full(error):
+            raise
         raise RefusalError(f"is a damaged zip archive ({error}): send it again") from error
     return path
 
@@ -90,6 +94,8 @@ def _refuse_member(info: zipfile.ZipInfo) -> None:
     """Refuse a member by what the archive says of it."""
     parts = PurePosixPath(info.filename.replace("\\", "/")).parts
     drive = len(info.filename) > 1 and info.filename[1] == ":"
+    if not parts:
+        raise RefusalError("has no name: give it one and pack it again")
     if info.filename.startswith(("/", "\\")) or ".." in parts or drive:
         raise RefusalError("has a path that leaves the archive: rename it and pack it again")
     if info.external_attr >> 16 & 0o170000 == 0o120000:
@@ -132,7 +138,7 @@ def _member(source: SourceFile, name: str, path: Path) -> SourceFile:
 def _ignored(name: str) -> bool:
     """Say whether a member is what systems leave in archives."""
     parts = PurePosixPath(name).parts
-    return "__MACOSX" in parts or not parts or parts[-1].startswith((".", "~$"))
+    return "__MACOSX" in parts or (bool(parts) and parts[-1].startswith((".", "~$")))
 
 
 def _shown(name: str) -> str:

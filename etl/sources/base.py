@@ -15,6 +15,10 @@ from warehouse.settings import Settings
 LINE, PROBLEM = "__line", "__problem"
 #: Between the rule and the reason in ``PROBLEM``.
 MARK = "\x1f"
+#: What a spreadsheet shows in a cell whose formula failed, and writes into its text files.
+FAILED_CELLS = frozenset(
+    {"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#GETTING_DATA"}
+)
 #: Column that `etl rejected --export` adds to say what to correct; never read.
 REASONS = "kerma_rejected_because"
 #: Column that it adds to know a corrected row again.
@@ -40,6 +44,7 @@ class Table:
     frame: pl.LazyFrame
     delimiter: str = ","
     may_hold_comma: bool = True
+    may_hold_failed_cells: bool = True
     trimmed: bool = False  #: no cell has outer blanks or is an empty text
     #: Reads the same rows with care, or refuses the file, where the quick way may fail amid them.
     otherwise: "Callable[[], Table] | None" = None

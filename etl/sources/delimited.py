@@ -5,22 +5,18 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from etl.limits import unpacking
+from etl.limits import disk_is_full, unpacking
 from etl.profiles import recognise
 from etl.sources.base import LINE, MARK, PROBLEM, RefusalError, Table, tidy_header
+from etl.sources.census import LONGEST_LINE, Census, census
 from warehouse.settings import Settings
 
 _CHUNK = 8 * 2**20
-_BLOCK = 2**18  #: counted while it is in the processor's cache
-_COMMA, _SEMICOLON, _LINE_END, _BLANK = b",;\n "
-_LONGEST_LINE = 2**20
 _BATCH = 50_000
 _END = "\0"  #: read behind the last line; no text file that is read holds one
 _DELIMITERS = (",", ";", "\t", "|")
@@ -36,18 +32,6 @@ _WHOLE_CELLS = r'^(?:[^"D]*|"(?:[^"]|"")*")(?:D(?:[^"D]*|"(?:[^"]|"")*"))*\r?$'
 _COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
 
 
-@dataclass(frozen=True)
-class Census:
-    """What a pass over the bytes of a file counted."""
-
-    lines: int
-    quotes: int
-    commas: int
-    returns: int
-    utf8: bool
-    trimmed: bool  #: no cell has outer blanks, none is a quoted empty text
-
-
 def inflate(path: Path, work_dir: Path) -> Path:
     """Unpack a .gz or .zst file into the work folder; other files stay where they are."""
     kind = _COMPRESSED.get(path.suffix.lower())
@@ -60,6 +44,8 @@ def inflate(path: Path, work_dir: Path) -> Path:
             for block in unpacking(blocks, path.stat().st_size):
                 plain.write(block)
     except (OSError, pa.ArrowInvalid) as error:
+        if disk_is_full(error):
+            raise
         raise RefusalError(f"cannot be unpacked: {error}; send the file again") from error
     return target
 
@@ -67,15 +53,15 @@ def inflate(path: Path, work_dir: Path) -> Path:
 def read(path: Path, work_dir: Path, settings: Settings) -> Table:
     """Read delimited text as a table of text."""
     path = _utf8(path, work_dir)
-    census = _count(path)
-    if not census.utf8:
+    counted = census(path)
+    if not counted.utf8:
         return _careful(path, settings, work_dir)
     delimiter, names = _header(path)
     header = tidy_header(names)
-    even = not census.quotes and delimiter == "," and _even(census, len(header))
-    if not _tidy(path, census, delimiter, even=even):
+    even = not counted.quotes and delimiter == "," and _even(counted, len(header))
+    if not _tidy(path, counted, delimiter, even=even):
         return _careful(path, settings, work_dir)
-    quote = '"' if census.quotes else None
+    quote = '"' if counted.quotes else None
     frame = pl.scan_csv(
         path,
         separator=delimiter,
@@ -90,23 +76,24 @@ def read(path: Path, work_dir: Path, settings: Settings) -> Table:
         header,
         frame,
         delimiter,
-        may_hold_comma=_commas_in_cells(census, delimiter),
-        trimmed=census.trimmed and delimiter in ",;",
+        may_hold_comma=_commas_in_cells(counted, delimiter),
+        may_hold_failed_cells=counted.hashes,
+        trimmed=counted.trimmed and delimiter in ",;",
         otherwise=(lambda: _careful(path, settings, work_dir)) if even else None,
     )
 
 
-def _even(census: Census, width: int) -> bool:
+def _even(counted: Census, width: int) -> bool:
     """Say whether the file has as many commas as its lines need: then no row is too long.
 
     Unless another is too short, which the quick reader stumbles over.
     """
-    return census.commas == (width - 1) * census.lines
+    return counted.commas == (width - 1) * counted.lines
 
 
-def _commas_in_cells(census: Census, delimiter: str) -> bool:
+def _commas_in_cells(counted: Census, delimiter: str) -> bool:
     """Say whether a cell may hold a comma: a quoted one, or any where another delimiter is used."""
-    return census.quotes > 0 if delimiter == "," else census.commas > 0
+    return counted.quotes > 0 if delimiter == "," else counted.commas > 0
 
 
 def _utf8(path: Path, work_dir: Path) -> Path:
@@ -132,70 +119,10 @@ def _utf8(path: Path, work_dir: Path) -> Path:
     return target
 
 
-def _count(path: Path) -> Census:
-    """Count what decides how a file is read, and refuse what is no text table."""
-    lines = quotes = commas = returns = since_line = 0
-    valid = trimmed = True
-    last = b""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            if b"\0" in block:
-                line = lines + block[: block.index(b"\0")].count(b"\n") + 1
-                raise RefusalError(
-                    f"line {line} holds a NUL byte: no text file, or a damaged one; export it again"
-                )
-            codes = np.frombuffer(last[-1:] + block, np.uint8)
-            lines += block.count(b"\n")
-            commas += int(np.count_nonzero(codes[len(last[-1:]) :] == _COMMA))
-            quotes += block.count(b'"')
-            returns += block.count(b"\r")
-            since_line = _since_line(block, since_line)
-            plain = block.isascii()
-            if not plain or decoder.getstate()[0]:
-                valid = valid and _decodes(decoder, block)
-            trimmed = trimmed and plain and not _outer_blanks(codes)
-            last = block
-    if not last.strip() and lines <= 1 and not quotes:
-        raise RefusalError("is empty: export it again")
-    valid = valid and _decodes(decoder, b"", final=True)
-    trimmed = trimmed and not quotes and not returns and not last.endswith(b" ")
-    return Census(lines + (not last.endswith(b"\n")), quotes, commas, returns, valid, trimmed)
-
-
-def _outer_blanks(codes: np.ndarray) -> bool:
-    """Say whether a blank stands beside a delimiter or line end, or a rarer blank anywhere."""
-    blank, end = codes == _BLANK, codes == _LINE_END
-    edge = (codes == _COMMA) | (codes == _SEMICOLON) | end
-    beside = (blank[1:] & edge[:-1]).any() or (blank[:-1] & edge[1:]).any()
-    return bool(beside or np.count_nonzero(codes < _BLANK) > np.count_nonzero(end))
-
-
-def _since_line(block: bytes, before: int) -> int:
-    """Return the bytes since the last line end; refuse a line that no table has."""
-    first = min((at for at in (block.find(b"\n"), block.find(b"\r")) if at >= 0), default=-1)
-    if before + (first if first >= 0 else len(block)) > _LONGEST_LINE and first != 0:
-        raise RefusalError(
-            f"has a line of more than {_LONGEST_LINE:,} characters: one row per line is needed; "
-            "export it again with line ends"
-        )
-    end = max(block.rfind(b"\n"), block.rfind(b"\r"))
-    return before + len(block) if end < 0 else len(block) - end - 1
-
-
-def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool = False) -> bool:
-    """Say whether a block continues valid UTF-8."""
-    try:
-        decoder.decode(block, final)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 def _header(path: Path) -> tuple[str, list[str]]:
     """Return the delimiter and the column names of the first row."""
     with path.open("r", encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        lines = file.read(_LONGEST_LINE)
+        lines = file.read(LONGEST_LINE)
     if lines.lower().startswith("sep=") and len(lines) > 4:
         raise RefusalError("starts with a 'sep=' line: remove it, the delimiter is recognised")
     best: tuple[int, str, list[str]] | None = None
@@ -212,11 +139,15 @@ def _header(path: Path) -> tuple[str, list[str]]:
     return best[1], best[2]
 
 
-def _tidy(path: Path, census: Census, delimiter: str, *, even: bool) -> bool:
+def _tidy(path: Path, counted: Census, delimiter: str, *, even: bool) -> bool:
     """Say whether the quick reader gets every row and line number right."""
-    if census.returns and census.returns != census.lines - 1 and census.returns != census.lines:
+    if (
+        counted.returns
+        and counted.returns != counted.lines - 1
+        and counted.returns != counted.lines
+    ):
         return False
-    return even or _fits(path, delimiter, quotes=census.quotes > 0)
+    return even or _fits(path, delimiter, quotes=counted.quotes > 0)
 
 
 def _fits(path: Path, delimiter: str, *, quotes: bool) -> bool:

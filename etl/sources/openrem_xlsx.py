@@ -2,17 +2,16 @@
 
 import re
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import fastexcel
 import numpy as np
 import polars as pl
 
-from etl.limits import check_workbook
+from etl.limits import DAMAGED_ZIP
 from etl.pipeline import stage_table
 from etl.sources.base import LINE, PROBLEM, RefusalError, Table, tidy_header
+from etl.sources.workbook import CLOCK_CELL, sheets
 from etl.staging import SourceFile, Staged
 from warehouse.settings import Settings
 
@@ -54,13 +53,6 @@ _FLOAT32 = re.compile(r"^-?\d+\.\d{7,}$")
 _EPOCH = "1899-12-30"
 
 
-#: What opening a damaged zip file ends in (a wrong name is a ValueError).
-_DAMAGE = (
-    zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, OSError, RuntimeError,
-    ValueError,
-)  # fmt: skip
-
-
 @dataclass(frozen=True)
 class OpenRemWorkbook:
     """Reads the CT and fluoroscopy workbooks of OpenREM."""
@@ -74,7 +66,7 @@ class OpenRemWorkbook:
         try:
             with zipfile.ZipFile(path) as book, book.open("xl/workbook.xml") as sheets:
                 named = sheets.read(2**20)
-        except _DAMAGE:
+        except DAMAGED_ZIP:
             return False  # no workbook, or one that its own reader refuses in words
         return b'name="All data"' in named and b'name="Summary"' in named
 
@@ -88,15 +80,7 @@ class OpenRemWorkbook:
 
 def read(path: Path) -> Table:
     """Return the studies of a workbook under the names and in the texts of the CSV."""
-    check_workbook(path)
-    try:
-        book = fastexcel.read_excel(path)
-        sheet = book.load_sheet(_SHEET, header_row=None, dtypes="string").to_polars()
-    except fastexcel.FastExcelError as error:
-        told = str(error).splitlines()[0]
-        raise RefusalError(
-            f"cannot be read as an Excel workbook ({told}): save it again"
-        ) from error
+    sheet = sheets(path, [_SHEET])[_SHEET]
     if sheet.height < 2:
         raise RefusalError(f"its sheet '{_SHEET}' has no studies: export it again")
     names = [str(value or "") for value in sheet.row(0)]
@@ -171,7 +155,7 @@ def _times(column: str) -> pl.Expr:
     return (
         pl.when(fraction.is_not_null())
         .then(clock.strftime("%H:%M:%S%.3f").str.strip_suffix(".000"))
-        .otherwise(text.str.replace(r"^1899-12-3[01][ T]", ""))
+        .otherwise(text.str.replace(CLOCK_CELL, "$1"))
         .alias(column)
     )
 

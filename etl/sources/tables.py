@@ -6,23 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fastexcel
 import polars as pl
 
 from etl import follow_up_stage
 from etl.layout import Layout
-from etl.limits import check_rows, check_text, check_workbook
+from etl.limits import check_rows, check_text
 from etl.pipeline import stage_table
 from etl.profiles import recognise
 from etl.returned import as_sent
 from etl.sources import delimited
 from etl.sources.base import LINE, MARK, PROBLEM, RefusalError, Table, tidy_header
+from etl.sources.workbook import CLOCK_CELL, sheets
 from etl.staging import SourceFile, Staged
 from warehouse.settings import Settings
 
 _PACKED = (".gz", ".zst")
 _COMPOUND = b"\xd0\xcf\x11\xe0"
-_CLOCK_CELL = r"^1899-12-3[01][ T](\d{2}:\d{2}:\d{2})"
 _MIDNIGHT = r"^(\d{4}-\d{2}-\d{2})[ T]00:00:00(?:\.0+)?$"
 
 Read = Callable[[Path, Path, Settings], Table]
@@ -84,16 +83,8 @@ def read_excel(path: Path, work_dir: Path, settings: Settings) -> Table:
         raise RefusalError(
             "is protected by a password or an old .xls workbook: save it as .xlsx, unprotected"
         )
-    check_workbook(path)
-    try:
-        book = fastexcel.read_excel(path)
-        sheets = {name: _sheet(book, name) for name in book.sheet_names}
-    except fastexcel.FastExcelError as error:
-        told = str(error).splitlines()[0]
-        raise RefusalError(
-            f"cannot be read as an Excel workbook ({told}): save it again"
-        ) from error
-    filled = {name: sheet for name, sheet in sheets.items() if sheet is not None}
+    found = {name: _table(cells) for name, cells in sheets(path).items()}
+    filled = {name: table for name, table in found.items() if table is not None}
     if not filled:
         raise RefusalError("has no sheet with cells: export it again")
     fitting = {n: t for n, t in filled.items() if recognise(t.header, settings.profiles_dir)}
@@ -103,9 +94,8 @@ def read_excel(path: Path, work_dir: Path, settings: Settings) -> Table:
     return next(iter((fitting or filled).values()))
 
 
-def _sheet(book: fastexcel.ExcelReader, name: str) -> Table | None:
+def _table(raw: pl.DataFrame) -> Table | None:
     """Return a sheet as a table, or none when it has no cells; line numbers are sheet rows."""
-    raw = book.load_sheet(name, header_row=None, dtypes="string").to_polars()
     if raw.is_empty() or not raw.width:
         return None
     filled = raw.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
@@ -118,7 +108,7 @@ def _sheet(book: fastexcel.ExcelReader, name: str) -> Table | None:
         c for i, c in enumerate(raw.columns) if i < width or raw[c].slice(first).is_not_null().any()
     ]
     header = tidy_header([names[raw.columns.index(column)] for column in kept])
-    text = pl.all().str.replace(_CLOCK_CELL, "$1").str.replace(_MIDNIGHT, "$1")
+    text = pl.all().str.replace(CLOCK_CELL, "$1").str.replace(_MIDNIGHT, "$1")
     rows = raw.slice(first + 1).select(kept).select(text)
     rows.columns = [f"c{i}" for i in range(len(kept))]
     frame = rows.lazy().with_row_index(LINE, offset=first + 2)

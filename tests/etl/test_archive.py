@@ -1,5 +1,6 @@
 """Zip archives are read by their members, within limits, and known only when all are in."""
 
+import errno
 import io
 import json
 import zipfile
@@ -142,6 +143,32 @@ def test_damaged_and_empty_archives_are_refused(tmp_path: Path) -> None:
     found = statuses(run(tmp_path))
     assert {found[name] for name in found if name != "flip.zip"} == {"refused"}
     assert all(status == "refused" for name, status in found.items() if "!" in name)
+
+
+def test_a_member_without_a_name_is_refused_and_ends_nothing(tmp_path: Path) -> None:
+    path = pack(tmp_path, x=dose(tmp_path), good=dose(tmp_path))
+    packed = bytearray(path.read_bytes())
+    entry = packed.index(b"PK\x01\x02")  # of the directory at the end
+    packed[entry + 28 : entry + 30] = b"\0\0"  # the name has no letters …
+    packed[entry + 32 : entry + 34] = b"\x01\0"  # … and the remark has one
+    path.write_bytes(packed)
+    found = run(tmp_path)["files"]
+    told = {file["path"]: file.get("message", "") for file in found}
+    assert "has no name" in told["a.zip!"]
+
+
+def test_a_full_disk_is_no_damage_of_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack(tmp_path, good=dose(tmp_path))
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("etl.sources.archive._unpack", full)
+        assert "the disk is full" in run(tmp_path)["failure"]
+    assert statuses(run(tmp_path))["a.zip"] == "loaded"
 
 
 def test_what_systems_leave_in_archives_is_passed_over(tmp_path: Path) -> None:

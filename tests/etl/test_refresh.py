@@ -64,6 +64,18 @@ def snapshot_names(data: Path) -> list[str]:
     return sorted(path.name for path in (data / "snapshots").glob("kerma-*"))
 
 
+def test_a_file_of_column_names_is_loaded_and_told(data: Path) -> None:
+    drop(data, "sunday.csv", HEADER)
+    code, said = etl("check", str(data / "inbox" / "sunday.csv"))
+    assert code == 0 and "has no row" in said["files"][0]["message"]
+    code, said = etl("refresh")
+    told = "sunday.csv: names its columns and has no row: if there was something to tell, "
+    told += "export it again"
+    assert (code, said["files"][0]["status"], said["files"][0]["message"]) == (0, "loaded", told)
+    assert said["warnings"] == [told]
+    assert ask(data, "select message from source_file union select message from run") == [(told,)]
+
+
 def test_a_first_load_and_its_json(data: Path) -> None:
     drop(data, "a.csv", GOOD)
     drop(data, "deep/er/b.csv", PARTLY)

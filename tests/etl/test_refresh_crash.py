@@ -23,6 +23,7 @@ from warehouse.settings import ROOT
 
 HEADER = "site,accession_number,modality,procedure_start_at,kap_gycm2,room,complications\n"
 KILLS, SOAK_KILLS = 42, 1000
+PATIENCE_S = 600  #: a run takes seconds; the soak shares its machine
 
 
 def fill(data: Path, files: int = 4, rows: int = 40) -> None:
@@ -55,7 +56,7 @@ def start(data: Path, kill_at: int = 0, **options: Any) -> subprocess.Popen:
 
 
 def finish(process: subprocess.Popen) -> tuple[int, dict[str, Any], str]:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE_S)
     return process.returncode, json.loads(out) if out.strip() else {}, err
 
 
@@ -100,7 +101,7 @@ def survive(data: Path, kills: int, undisturbed: tuple, seed: int) -> None:
         if number % 2 == 0:
             time.sleep(chance.uniform(0.3, 1.0) * seconds)
             process.kill()
-        process.communicate(timeout=120)
+        process.communicate(timeout=PATIENCE_S)
         if number % 2 and current_snapshot(data / "snapshots") is None:
             assert process.returncode == -signal.SIGKILL
         if current_snapshot(data / "snapshots") is not None:
@@ -131,7 +132,7 @@ def test_every_file_operation_of_a_run(tmp_path: Path, undisturbed: tuple) -> No
     for kill_at in range(1, operations + 1):
         data = tmp_path / str(kill_at)
         fill(data)
-        start(data, kill_at).communicate(timeout=120)
+        start(data, kill_at).communicate(timeout=PATIENCE_S)
         code, _, err = finish(start(data))
         assert code in (0, 1), err
         assert state(data) == expected, kill_at
