@@ -295,6 +295,7 @@ FLAGS: dict[str, str] = {
     "event_sum_differs": "total and sum of the events differ by more than 2 %; both are kept",
     "zero_total_nonzero_events": "total is 0 although its events carry dose; both are kept",
     "total_missing": "events carry dose but the report states no total",
+    "offset_unreadable": "the report's offset from UTC cannot be read: its times stand as sent",
 }
 
 

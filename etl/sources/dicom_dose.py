@@ -21,8 +21,8 @@ from etl.sources.dicom_items import (
     numbers,
     quantity,
     said,
-    stamp,
 )
+from etl.sources.dicom_times import Clock
 from etl.sources.reports import Code, Notes
 
 DCM = "DCM"
@@ -98,7 +98,7 @@ def parts_of(root: list[Item]) -> Parts:
     return found
 
 
-def read_ct(parts: Parts, zone: str) -> Dose:
+def read_ct(parts: Parts, clock: Clock) -> Dose:
     """Read a CT dose report."""
     dose = Dose()
     total: list[float] = []
@@ -107,7 +107,7 @@ def read_ct(parts: Parts, zone: str) -> Dose:
         found = gather(part)
         total += _quantities(found, DLP_TOTAL, "mGy·cm", "dlp_mgycm", dose.notes)
         stated += [value for item in found.get(CT_EVENTS, []) for value in numbers(item)]
-    _events(parts[CT_ACQUISITION], dose, zone)
+    _events(parts[CT_ACQUISITION], dose, clock)
     in_scans = [e for e in dose.events if e["event_type"] != LOCALISER]
     highest = max(
         (e for e in in_scans if e["ctdi_vol_mgy"] is not None),
@@ -129,7 +129,7 @@ def read_ct(parts: Parts, zone: str) -> Dose:
     return dose
 
 
-def read_projection(parts: Parts, zone: str) -> Dose:
+def read_projection(parts: Parts, clock: Clock) -> Dose:
     """Read a fluoroscopy dose report: planes add up in KAP and time, not in air kerma."""
     dose = Dose()
     planes: dict[str, dict[str, float]] = {}
@@ -147,7 +147,7 @@ def read_projection(parts: Parts, zone: str) -> Dose:
         point = found.get(REFERENCE_POINT)
         if point and (told := said(point[0])):
             dose.details["reference_point"] = told
-    _events(parts[EVENT], dose, zone)
+    _events(parts[EVENT], dose, clock)
     for event in dose.events:
         event.pop("ssde_mgy")
     by_plane = list(planes.values())
@@ -223,13 +223,13 @@ def _plane(found: dict[Code, list[Dataset]]) -> str | None:
     return _PLANES.get(concept(items[0]) or ("", "")) if items else None
 
 
-def _events(parts: list[Dataset], dose: Dose, zone: str) -> None:
+def _events(parts: list[Dataset], dose: Dose, clock: Clock) -> None:
     """Read the events; one that cannot be read is noted and does not lose the others."""
     seen: dict[str, int] = {}
     lost: list[str] = []
     for place, part in enumerate(parts, 1):
         try:
-            event = _event(gather(part), dose, place, zone)
+            event = _event(gather(part), dose, place, clock)
         except DamagedError as error:
             dose.notes.flag("event_unreadable")
             lost.append(f"E{place}: {error}")
@@ -243,7 +243,9 @@ def _events(parts: list[Dataset], dose: Dose, zone: str) -> None:
         dose.details["unreadable_events"] = lost
 
 
-def _event(found: dict[Code, list[Dataset]], dose: Dose, place: int, zone: str) -> dict[str, Any]:
+def _event(
+    found: dict[Code, list[Dataset]], dose: Dose, place: int, clock: Clock
+) -> dict[str, Any]:
     """Return one irradiation event."""
     notes = Notes()
 
@@ -257,7 +259,7 @@ def _event(found: dict[Code, list[Dataset]], dose: Dose, place: int, zone: str) 
 
     started = told(STARTED)
     event = {
-        "started_at": stamp(started, zone) if started else None,
+        "started_at": clock.stamp(started) if started else None,
         "event_type": _type(found),
         "protocol": told(PROTOCOL),
         "plane": _plane(found),

@@ -1,11 +1,8 @@
 """Content items of a DICOM structured report: found by code, read leniently, item by item."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from math import isfinite
-from zoneinfo import ZoneInfo
 
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -21,10 +18,6 @@ _TEXT, _UID, _DATETIME, _NAME = 0x0040A160, 0x0040A124, 0x0040A120, 0x0040A123
 _CHARACTER_SET = 0x00080005
 #: Deeper than any template; a deeper tree is damaged or hostile.
 _DEEPEST = 24
-_STAMP = re.compile(r"(\d{4})[.-]?(\d{2})[.-]?(\d{2})")
-_CLOCK = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2})?(?:\.(\d{1,6})\d*)?")
-_OFFSET = re.compile(r"([+-])(\d{2})(\d{2})$")
-EARLIEST, LATEST = date(1970, 1, 1), date(2100, 1, 1)
 
 
 class DamagedError(Exception):
@@ -206,56 +199,3 @@ def quantity(data: Dataset, unit: str, name: str, notes: Notes) -> float | None:
     if factor != 1.0:
         notes.raw.append(kept)
     return float(f"{found.value * factor:.15g}")
-
-
-def stamp(sent: str, zone: str) -> datetime | None:
-    """Read a DICOM date and time (DT) as wall clock; an offset is converted to the zone."""
-    day = _STAMP.match(sent)
-    if not day:
-        return None
-    offset = _OFFSET.search(sent[8:])
-    rest = sent[day.end() : len(sent) - 5 if offset else None]
-    on, at = a_date(day[0]), a_time(rest)
-    if on is None or at is None:
-        return None
-    wall = datetime.combine(on, at)
-    if not offset:
-        return wall
-    behind = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
-    utc = wall - behind if offset[1] == "+" else wall + behind
-    local = utc.replace(tzinfo=ZoneInfo("UTC")).astimezone(ZoneInfo(zone))
-    return local.replace(tzinfo=None)
-
-
-def a_date(sent: str) -> date | None:
-    """Read a DICOM date (DA); none outside 1970–2099, as anonymised ones are."""
-    found = any_date(sent)
-    return found if found and EARLIEST <= found < LATEST else None
-
-
-def any_date(sent: str) -> date | None:
-    """Read a DICOM date (DA) of any year."""
-    match = _STAMP.match(sent)
-    if not match:
-        return None
-    try:
-        return date(int(match[1]), int(match[2]), int(match[3]))
-    except ValueError:
-        return None
-
-
-def a_time(sent: str) -> time | None:
-    """Read a DICOM time (TM), whole or cut short."""
-    match = _CLOCK.match(sent)
-    if not match:
-        return None
-    hour, minute, second, fraction = match.groups()
-    try:
-        return time(
-            int(hour),
-            int(minute or 0),
-            min(int(second or 0), 59),
-            int((fraction or "0").ljust(6, "0")),
-        )
-    except ValueError:
-        return None

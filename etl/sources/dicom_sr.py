@@ -18,17 +18,14 @@ from etl.sources import dicom_dose as dose
 from etl.sources.base import RefusalError
 from etl.sources.dicom_items import (
     Item,
-    a_date,
-    a_time,
-    any_date,
     below,
     children,
     concept,
     said,
     sequence,
-    stamp,
     text,
 )
+from etl.sources.dicom_times import Clock, a_date, a_time, an_offset, any_date
 from etl.sources.reports import Notes, Report, staged
 from etl.staging import SourceFile, Staged
 from warehouse.settings import Settings
@@ -52,6 +49,7 @@ _CT = {("P5-08000", "SRT"), ("77477000", "SCT"), ("77477000", "SNM3"), ("P5-0800
 _MAMMOGRAPHY = {("P5-40010", "SRT"), ("71651007", "SCT"), ("P5-40010", "SNM3")}
 _FLUOROSCOPY_DEVICE = ("113957", "DCM")
 _FLUOROSCOPIC = {"Fluoroscopy", "Stepping Acquisition", "Rotational Acquisition"}
+_UTC_OFFSET = 0x00080201
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 #: A dose report has a few megabytes at most; what claims more is an image or an attack.
 LARGEST = 256 * 2**20
@@ -112,10 +110,11 @@ def _read(data: Dataset, source: SourceFile, settings: Settings) -> Report:
     if not root:
         raise RefusalError("is a dose report without content, or cut short: send it again")
     parts = dose.parts_of(root)
+    clock = _clock(data, settings)
     if _is_ct(data, root, parts):
-        return _report(source, data, root, "CT", dose.read_ct(parts, settings.time_zone), settings)
+        return _report(source, data, root, "CT", dose.read_ct(parts, clock), settings)
     _refuse_mammography(root, parts)
-    found = dose.read_projection(parts, settings.time_zone)
+    found = dose.read_projection(parts, clock)
     _refuse_radiography(data, root, found, settings)
     return _report(source, data, root, "fluoroscopy", found, settings)
 
@@ -221,6 +220,11 @@ def _mapped(data: Dataset, settings: Settings) -> str | None:
     return next((known[n.casefold()] for n in _device_names(data) if n.casefold() in known), None)
 
 
+def _clock(data: Dataset, settings: Settings) -> Clock:
+    """Return how the times of an object become the site's."""
+    return Clock(settings.time_zone, an_offset(text(data, _UTC_OFFSET)))
+
+
 def _report(
     source: SourceFile,
     data: Dataset,
@@ -231,7 +235,9 @@ def _report(
 ) -> Report:
     """Put together what an object says."""
     notes = found.notes
-    start, day = _started(data, root, found, settings.time_zone)
+    start, day = _started(data, root, found, _clock(data, settings))
+    if (sent := text(data, _UTC_OFFSET)) and an_offset(sent) is None:
+        notes.flag("offset_unreadable")
     about = _about(data, root, settings, notes, day)
     about |= {"modality": modality, "procedure_start_at": start, "performed_on": day}
     details = found.details | _further(data, root, settings)
@@ -262,6 +268,7 @@ def _further(data: Dataset, root: list[Item], settings: Settings) -> dict[str, A
         "irradiation_end": _observer(root, dose.IRRADIATION_END[0]),
         "comment": _observer(root, "121106") if settings.keeps_free_text("comment") else None,
         "template": _template(data) or None,
+        "utc_offset": text(data, _UTC_OFFSET) or None,
         "completion": text(data, 0x0040A491) or None,
         "serial_number": text(data, 0x00181000) or None,
         "software": text(data, 0x00181020) or None,
@@ -271,24 +278,28 @@ def _further(data: Dataset, root: list[Item], settings: Settings) -> dict[str, A
 
 
 def _started(
-    data: Dataset, root: list[Item], found: dose.Dose, zone: str
+    data: Dataset, root: list[Item], found: dose.Dose, clock: Clock
 ) -> tuple[datetime | None, date | None]:
     """Return start and day: the study's, else of the beam, the first event, series or content."""
     beam = _observer(root, dose.IRRADIATION_START[0]) or found.details.get("irradiation_start")
     events = [event["started_at"] for event in found.events if event["started_at"]]
-    first = stamp(beam, zone) if beam else min(events, default=None)
+    first = clock.stamp(beam) if beam else min(events, default=None)
     day = a_date(text(data, 0x00080020))
     if day is not None:
         at = a_time(text(data, 0x00080030))
         if at is not None:
-            return datetime.combine(day, at), day
+            start = clock.wall(day, at)
+            return start, start.date()
         return (first, day) if first and first.date() == day else (None, day)
     if first is not None:
         return first, first.date()
     for day_tag, time_tag in ((0x00080021, 0x00080031), (0x00080023, 0x00080033)):
         day, at = a_date(text(data, day_tag)), a_time(text(data, time_tag))
+        if day is not None and at is not None:
+            start = clock.wall(day, at)
+            return start, start.date()
         if day is not None:
-            return (datetime.combine(day, at) if at else None), day
+            return None, day
     return None, None
 
 

@@ -466,6 +466,52 @@ def test_an_offset_is_converted_to_the_site_s_clock(tmp_path: Path) -> None:
     assert str(load(data, tmp_path)["started_at"]) == "2026-07-02 09:15:00"  # Berlin, summer
 
 
+@pytest.mark.parametrize(
+    ("day", "at", "offset", "expected"),
+    [
+        ("20260302", "081500", "+0000", "2026-03-02 09:15:00"),  # Berlin, winter
+        ("20260702", "071500", "+0000", "2026-07-02 09:15:00"),  # Berlin, summer
+        ("20260702", "081500", "+0100", "2026-07-02 09:15:00"),  # a scanner left on winter time
+        ("20260302", "031500.250", "-0500", "2026-03-02 09:15:00.250000"),
+        ("20260302", "230000", "-0500", "2026-03-03 05:00:00"),  # the next day here
+        ("20260329", "005959", "+0000", "2026-03-29 01:59:59"),  # before and after the hour
+        ("20260329", "010000", "+0000", "2026-03-29 03:00:00"),  # that summer time leaves out
+        ("20261025", "003000", "+0000", "2026-10-25 02:30:00"),  # the hour that comes twice
+        ("20261025", "013000", "+0000", "2026-10-25 02:30:00"),
+        ("20260302", "091500", "+0100", "2026-03-02 09:15:00"),
+        ("20260302", "144500", "+0530", "2026-03-02 10:15:00"),
+    ],
+)
+def test_the_object_s_offset_from_utc_holds_for_its_times(
+    tmp_path: Path, day: str, at: str, offset: str, expected: str
+) -> None:
+    data = made.projection()
+    data.StudyDate, data.StudyTime, data.TimezoneOffsetFromUTC = day, at, offset
+    found = load(data, tmp_path)
+    assert str(found["started_at"]) == expected and str(found["performed_on"]) == expected[:10]
+    assert json.loads(found["details"])["utc_offset"] == offset and found["flags"] == []
+
+
+def test_the_object_s_offset_holds_for_events_that_have_none_of_their_own(tmp_path: Path) -> None:
+    own = made.exposure(2)
+    for part in own.ContentSequence:
+        if part.ConceptNameCodeSequence[0].CodeValue == "111526":
+            part.DateTime = "20260302101502+0200"
+    data = made.projection([made.plane(), made.exposure(1), own])
+    data.TimezoneOffsetFromUTC = "+0000"
+    events = made.read(made.save(data, tmp_path / "r"), tmp_path).events["started_at"].to_list()
+    assert [str(moment) for moment in events] == ["2026-03-02 10:15:01", "2026-03-02 09:15:02"]
+
+
+@pytest.mark.parametrize("sent", ["UTC-04:00", "+25", "+9900", "Berlin"])
+def test_an_offset_that_cannot_be_read_leaves_the_times_as_sent(tmp_path: Path, sent: str) -> None:
+    data = made.projection()
+    data.TimezoneOffsetFromUTC = sent
+    found = load(data, tmp_path)
+    assert str(found["started_at"]) == "2026-03-02 09:15:00"
+    assert found["flags"] == ["offset_unreadable"]
+
+
 def test_test_patients_and_phantoms_are_marked(tmp_path: Path) -> None:
     data = made.projection()
     data.PatientName = "Phantom^32cm"
