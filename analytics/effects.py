@@ -11,9 +11,10 @@ import numpy as np
 from scipy import special
 from scipy.optimize import brentq
 
-from analytics.frequency import Counts, doubled_placements, moments, tally
+from analytics.frequency import Counts, doubled_placements, tally
 from analytics.guards import UndefinedError, check_level, computable, require
 from analytics.means import welch_parts
+from analytics.moments import moments
 from analytics.results import Estimate, NotComputable
 from analytics.studentised import noncentral_t
 from analytics.tails import t_quantile

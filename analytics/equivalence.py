@@ -6,9 +6,9 @@ from typing import Any
 from scipy import special
 
 from analytics.comparison import Equivalence
-from analytics.frequency import Moments, moments
 from analytics.guards import computable, events_of, real, require
 from analytics.means import welch_parts
+from analytics.moments import Moments, moments
 from analytics.results import Estimate
 from analytics.score import TwoProportions, difference_interval, z_difference
 

@@ -10,7 +10,7 @@ import polars as pl
 from scipy import special
 
 from analytics.evidence_rows import Measure, back
-from analytics.frequency import Counts, moments, quantile_interval, tally
+from analytics.frequency import Counts, quantile_interval, tally
 from analytics.meta_effects import (
     Effect,
     log_odds_ratio,
@@ -19,6 +19,7 @@ from analytics.meta_effects import (
     risk_difference,
     standardised_mean_difference,
 )
+from analytics.moments import moments
 from analytics.proportions import wilson
 from analytics.results import Estimate, NotComputable
 from analytics.tails import normal_quantile

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from analytics.frequency import Moments, moments
 from analytics.guards import check_level, computable, require
+from analytics.moments import Moments, moments
 from analytics.results import Estimate, Pair, TestResult
 from analytics.studentised import range_p, range_quantile
 from analytics.tails import t_p

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analytics.exact import LARGEST_PAIRED, signed_rank_distribution
-from analytics.frequency import Counts, moments, tally
+from analytics.frequency import Counts, tally
 from analytics.guards import as_floats, complete_columns, computable, require
+from analytics.moments import moments
 from analytics.multiplicity import adjust
 from analytics.results import Estimate, NotComputable, Pair, TestResult
 from analytics.shift import pseudomedian

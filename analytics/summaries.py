@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from analytics import effects, proportions, wording
 from analytics.comparison import Check, Effect, GroupSummary, Kind
 from analytics.decision import Facts
-from analytics.frequency import Counts, moments, pool, quantile, quantile_interval, skewness
+from analytics.frequency import Counts, pool, quantile, quantile_interval
 from analytics.guards import UndefinedError
+from analytics.moments import moments, skewness
 from analytics.results import Estimate, NotComputable
 
 

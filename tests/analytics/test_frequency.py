@@ -10,15 +10,14 @@ from analytics import effects, means, ranks
 from analytics.frequency import (
     Counts,
     doubled_placements,
-    moments,
     quantile,
     quantile_interval,
-    skewness,
     tally,
     tally_groups,
     tally_strata,
 )
 from analytics.guards import UndefinedError
+from analytics.moments import moments, skewness
 from analytics.results import Estimate, NotComputable
 from analytics.shift import BRUTE_FORCE_PAIRS, _select_difference, hodges_lehmann
 from tests.analytics.oracle import case, values_by

@@ -10,7 +10,7 @@ from scipy import stats
 
 from analytics import effects, equivalence, means
 from analytics.comparison import Equivalence
-from analytics.frequency import Moments, moments
+from analytics.moments import Moments, moments
 from analytics.multiplicity import METHODS, adjust
 from analytics.results import Estimate, NotComputable, TestResult
 from analytics.studentised import range_p, range_quantile
