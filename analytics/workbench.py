@@ -27,6 +27,11 @@ class Outcome:
     index: DoseIndex | None = None
 
     @property
+    def title(self) -> str:
+        """Name the outcome with its unit."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+    @property
     def margin_words(self) -> str:
         """Say in which terms a margin is stated."""
         if self.kind in ("dose", "duration"):

@@ -1,6 +1,7 @@
 """What a reader can choose on the Significance page."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 import streamlit as st
@@ -8,7 +9,7 @@ import streamlit as st
 from analytics.runners import Margin
 from analytics.workbench import OUTCOMES, Outcome
 from pages.analysis import significance_parts as parts
-from pages.shared import charts, filters
+from pages.shared import address, charts, filters
 from pages.shared import format as fmt
 
 GROUPINGS = {
@@ -77,6 +78,7 @@ QUANTITIES = {
 EXTRA = "log:"
 PAIRED = Outcome("change", "Change", "points", "continuous")
 MOST_GROUPS = 8
+MARGIN = "margin"
 
 
 def choose_outcome() -> tuple[Outcome, str]:
@@ -84,16 +86,10 @@ def choose_outcome() -> tuple[Outcome, str]:
     named = {outcome.key: outcome for outcome in OUTCOMES}
     left, right = st.columns(2)
     with left:
-        key = st.selectbox(
-            "Outcome", list(named), key="outcome", bind="query-params",
-            format_func=lambda k: named[k].name + (f" ({named[k].unit})" if named[k].unit else ""),
-        )  # fmt: skip
+        key = address.pick("outcome", "Outcome", {k: o.title for k, o in named.items()})
     with right:
-        grouping = st.selectbox(
-            "Groups by", list(GROUPINGS), key="groups-by", bind="query-params",
-            format_func=GROUPINGS.__getitem__,
-        )  # fmt: skip
-    return named[str(key)], str(grouping)
+        grouping = address.pick("groups-by", "Groups by", GROUPINGS)
+    return named[key], grouping
 
 
 def choose_groups(values: pl.DataFrame, grouping: str, outcome: Outcome) -> list[str]:
@@ -112,16 +108,20 @@ def choose_groups(values: pl.DataFrame, grouping: str, outcome: Outcome) -> list
     if len(options) < 2:
         st.info(parts.why_one_group(outcome, grouping))
         st.stop()
+    return _several_groups(
+        f"compare-{grouping}", grouping, {name: counts[name] for name in options}
+    )
+
+
+def _several_groups(key: str, grouping: str, counts: Mapping[str, int]) -> list[str]:
+    """Ask for two groups or more, each with its size; stop below two."""
     named = fmt.procedure if grouping == "procedure" else str
-    chosen = st.multiselect(
-        "Compare", options, default=options[:2], key=f"compare-{grouping}",
-        max_selections=MOST_GROUPS,
-        format_func=lambda name: f"{named(name)} · n = {fmt.count(counts[name])}",
-    )  # fmt: skip
+    options = {name: f"{named(name)} · n = {fmt.count(n)}" for name, n in counts.items()}
+    chosen = address.several(key, "Compare", options, list(options)[:2], max_selections=MOST_GROUPS)
     if len(chosen) < 2:
         st.info("Choose at least two groups.")
         st.stop()
-    return list(chosen)
+    return chosen
 
 
 def choose_margin(outcome: Outcome, groups: Sequence[str]) -> Margin | None:
@@ -129,18 +129,33 @@ def choose_margin(outcome: Outcome, groups: Sequence[str]) -> Margin | None:
     if len(groups) != 2 or outcome.kind == "ordinal":
         st.caption("A margin is tested between two groups of a measured or yes/no outcome.")
         return None
-    if not st.toggle("A margin was set in advance", key="with-margin"):
+    given = _margin_asked(outcome.kind)
+    if not st.toggle("A margin was set in advance", value=given is not None, key="with-margin"):
+        address.keep(MARGIN, [], [])
         return None
     ratio = outcome.kind in ("dose", "duration")
     scale = 100.0 if outcome.kind == "binary" else 1.0
-    start = (0.8, 1.25) if ratio else (-1.0, 1.0) if scale == 1.0 else (-5.0, 5.0)
+    start = given or ((0.8, 1.25) if ratio else (-1.0, 1.0) if scale == 1.0 else (-5.0, 5.0))
     left, right = st.columns(2)
     low = left.number_input("From", value=start[0], key=f"low-{outcome.kind}")
     high = right.number_input("To", value=start[1], key=f"high-{outcome.kind}")
     st.caption(f"As {outcome.margin_words}. An end that is left empty is not tested.")
+    ends = ["" if end is None else f"{end:g}" for end in (low, high)]
+    address.keep(MARGIN, [outcome.kind, *ends], [])
     if low is None and high is None:
         return None
     return None if low is None else low / scale, None if high is None else high / scale
+
+
+def _margin_asked(kind: str) -> tuple[float | None, float | None] | None:
+    """Return the margin that the address states for a kind of outcome; an end may be empty."""
+    given = st.query_params.get_all(MARGIN)
+    try:
+        low, high = (float(end) if end else None for end in given[1:])
+    except ValueError:
+        return None
+    finite = all(end is None or math.isfinite(end) for end in (low, high))
+    return (low, high) if finite and given[0] == kind else None
 
 
 def choose_times() -> tuple[str, list[str], str | None]:
@@ -154,19 +169,18 @@ def choose_times() -> tuple[str, list[str], str | None]:
     ]
     left, right = st.columns([2, 1])
     with left:
-        times = st.multiselect(
-            "Times", offered, default=_default_times(score), key=f"times-{score}",
-            format_func=TIME_NAMES.__getitem__,
+        times = address.several(
+            f"times-{score}", "Times", {time: TIME_NAMES[time] for time in offered},
+            _default_times(score),
         )  # fmt: skip
     with right:
-        grouping = st.selectbox(
-            "Between groups of", ["none", *GROUPINGS], key="followed-by", bind="query-params",
-            format_func=lambda g: "Nobody: times only" if g == "none" else GROUPINGS[g],
+        grouping = address.pick(
+            "followed-by", "Between groups of", {"none": "Nobody: times only"} | GROUPINGS,
             disabled=score == "responder",
             help="Groups over time are compared by a model with an intercept for each patient,"
             " which keeps missing visits. A response is compared between times only.",
         )  # fmt: skip
-    chosen = None if grouping in (None, "none") or score == "responder" else str(grouping)
+    chosen = None if grouping == "none" or score == "responder" else grouping
     return score, [time for time in TIME_NAMES if time in times], chosen
 
 
@@ -181,42 +195,26 @@ def choose_followed(patterns: pl.DataFrame, grouping: str) -> list[str]:
     if len(counts) < 2:
         st.info("Fewer than two groups have values: widen the period or the filters.")
         st.stop()
-    named = fmt.procedure if grouping == "procedure" else str
-    chosen = st.multiselect(
-        "Compare", list(counts), default=list(counts)[:2], key=f"followed-{grouping}",
-        max_selections=MOST_GROUPS,
-        format_func=lambda name: f"{named(name)} · n = {fmt.count(counts[name])}",
-    )  # fmt: skip
-    if len(chosen) < 2:
-        st.info("Choose at least two groups.")
-        st.stop()
-    return list(chosen)
+    return _several_groups(f"followed-{grouping}", grouping, counts)
 
 
 def choose_covariates(grouping: str) -> list[str]:
     """Ask what is held equal; a group's own kind is no covariate."""
-    offered = [name for name in COVARIATES if name != grouping]
-    return st.multiselect(
-        "Hold equal", offered, default=[n for n in ("procedure",) if n in offered],
-        key=f"covariates-{grouping}", format_func=COVARIATES.__getitem__,
-    )  # fmt: skip
+    offered = {key: name for key, name in COVARIATES.items() if key != grouping}
+    first = [name for name in ("procedure",) if name in offered]
+    return address.several(f"covariates-{grouping}", "Hold equal", offered, first)
 
 
 def choose_pair(extra: Sequence[str], readings: bool = False) -> tuple[str, str]:
     """Ask for two columns, further columns of the log first."""
-    offered = [*(EXTRA + name for name in extra), *QUANTITIES]
-    default = (
-        (0, 1)
-        if readings and len(extra) > 1
-        else (offered.index("bmi"), offered.index("kap_gycm2"))
-    )
-    chosen = [
-        place.selectbox(label, offered, index=at, key=key, format_func=pair_name)
-        for place, label, at, key in zip(
-            st.columns(2), ("First", "Second"), default, ("pair-x", "pair-y"), strict=True
-        )
-    ]
-    return str(chosen[0]), str(chosen[1])
+    named = {name: pair_name(name) for name in (*(EXTRA + name for name in extra), *QUANTITIES)}
+    first, second = list(named)[:2] if readings and len(extra) > 1 else ("bmi", "kap_gycm2")
+    left, right = st.columns(2)
+    with left:
+        x = address.pick("pair-x", "First", named, first)
+    with right:
+        y = address.pick("pair-y", "Second", named, second)
+    return x, y
 
 
 def pair_name(chosen: str) -> str:

@@ -27,10 +27,10 @@ def compare_groups(view: View) -> None:
     """Compare an outcome between groups, over all and within procedures."""
     outcome, grouping = ask.choose_outcome()
     with st.expander("Records, margin and adjustment", icon=":material/tune:"):
-        first_only, repeated = choose_records(view)
+        view, repeated = choose_records(view)
         adjustment = filters.choose("adjust", "Adjust p within a family", ask.ADJUSTMENTS)
         margin_place = st.container()
-    values = counted(view, outcome, grouping, first_only)
+    values = counted(view, outcome, grouping)
     ordered = grouping in ask.ORDERED
     groups = ask.choose_groups(values, grouping, outcome)
     groups = sorted(groups) if ordered else groups
@@ -44,7 +44,7 @@ def compare_groups(view: View) -> None:
     parts.draw_answer(overall)
     parts.draw_tables(overall, view)
     if overall.p_value is not None:
-        draw_adjusted(view, outcome, grouping, groups, first_only)
+        draw_adjusted(view, outcome, grouping, groups)
     if analysis.strata and overall.effects:
         draw_forest(analysis, view)
     if analysis.within is not None:
@@ -54,7 +54,7 @@ def compare_groups(view: View) -> None:
     parts.draw_programs(overall, lambda: _without_strata(shown))
 
 
-def counted(view: View, outcome: Outcome, grouping: str, first_only: bool) -> pl.DataFrame:
+def counted(view: View, outcome: Outcome, grouping: str) -> pl.DataFrame:
     """Return the counted values by stratum and group.
 
     Effective dose is written with four digits: its band is a quarter and more of its value.
@@ -62,7 +62,7 @@ def counted(view: View, outcome: Outcome, grouping: str, first_only: bool) -> pl
     asked = {
         "group_by": grouping,
         "stratum": None if grouping == "procedure" else "procedure",
-        "first_of_patient": first_only,
+        "first_of_patient": view.filters.first_of_patient,
     }
     if outcome.key != EFFECTIVE:
         return data.query("significance_frequency", view.filters, outcome=outcome.key, **asked)
@@ -73,9 +73,7 @@ def counted(view: View, outcome: Outcome, grouping: str, first_only: bool) -> pl
     return estimated.group_by("group", "stratum", "value").agg(pl.col("count").sum())
 
 
-def draw_adjusted(
-    view: View, outcome: Outcome, grouping: str, groups: Sequence[str], first_only: bool
-) -> None:
+def draw_adjusted(view: View, outcome: Outcome, grouping: str, groups: Sequence[str]) -> None:
     """Draw the effect with covariates held equal, beside the crude one on the same records."""
     head = st.container(horizontal=True, vertical_alignment="center")
     head.subheader("Crude and adjusted", anchor=False, width="stretch")
@@ -86,7 +84,8 @@ def draw_adjusted(
     asked = "dose_of_modality" if outcome.key == EFFECTIVE else outcome.key
     cells = data.query(
         "significance_cells", view.filters, outcome=asked, covariates=tuple(covariates),
-        log=on_log(outcome), group_by=grouping, stratum=None, first_of_patient=first_only,
+        log=on_log(outcome), group_by=grouping, stratum=None,
+        first_of_patient=view.filters.first_of_patient,
     )  # fmt: skip
     found = adjust_for(cells, outcome, groups, covariates, coefficients.in_force())
     if not isinstance(found.adjusted, Adjustment):

@@ -22,12 +22,12 @@ def compare_pairs(view: View) -> None:
     if data.may("significance_extra"):
         extra = data.query("significance_extra", view.filters)["field"].to_list()
     first, second = ask.choose_pair(extra, readings=question == "agreement")
-    first_only, _ = choose_records(view)
+    view, _ = choose_records(view)
     if first == second:
         st.info("Choose two different columns.")
         return
     rows = data.query(
-        "significance_pairs", view.filters, first_of_patient=first_only,
+        "significance_pairs", view.filters, first_of_patient=view.filters.first_of_patient,
         x=ask.column_of(first), y=ask.column_of(second),
         x_extra=ask.extra_of(first), y_extra=ask.extra_of(second),
     )  # fmt: skip

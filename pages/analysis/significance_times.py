@@ -21,7 +21,7 @@ def compare_times(view: View) -> None:
     """Compare a score or a response between times, or groups over time."""
     score, times, grouping = ask.choose_times()
     with st.expander("Records and margin", icon=":material/tune:"):
-        first_only, _ = choose_records(view)
+        view, _ = choose_records(view)
         paired = grouping is None and len(times) == 2 and score != "responder"
         margin = ask.choose_margin(ask.PAIRED, times) if paired else None
     if len(times) < 2:
@@ -31,7 +31,7 @@ def compare_times(view: View) -> None:
     patterns = data.query(
         "significance_visits", view.filters, score=score, group_by=grouping, stratum=None,
         times=tuple(dict.fromkeys([*times, BASELINE]) if between else times),
-        first_of_patient=first_only,
+        first_of_patient=view.filters.first_of_patient,
     )  # fmt: skip
     groups = ask.choose_followed(patterns, str(grouping)) if between else None
     visits = long_visits(patterns, times, groups)

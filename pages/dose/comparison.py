@@ -33,8 +33,8 @@ def chosen_modalities(values: pl.DataFrame) -> tuple[str, ...]:
 def main() -> None:
     """Draw the page."""
     view = page.begin("Modality comparison", "How do CT, fluoroscopy and ultrasound compare?")
-    first_only, repeated = choose_records(view)
-    values, strata = outcomes(view, first_only)
+    view, repeated = choose_records(view)
+    values, strata = outcomes(view)
     modalities = chosen_modalities(values)
     results = compare_modalities(values, strata, modalities, repeated)
     if results:
@@ -52,9 +52,9 @@ def main() -> None:
     dose.draw_pictures(shown, results, view)
 
 
-def outcomes(view: View, first_only: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+def outcomes(view: View) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the counted outcomes and the strata, with effective dose by today's coefficients."""
-    asked = {"first_of_patient": first_only}
+    asked = {"first_of_patient": view.filters.first_of_patient}
     active = coefficients.in_force()
     doses, dose_strata = effective_doses(
         data.query("comparison_dose", view.filters, **asked), active

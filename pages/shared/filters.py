@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from pages.shared import address
 from pages.shared import format as fmt
 
 PERIODS = {
@@ -35,6 +36,7 @@ BMI_BANDS: dict[str, tuple[float | None, float | None]] = {
     "35 and over": (35, None),
 }
 UNMAPPED = "unmapped"
+choose = address.choose  #: a page's own choice
 _STATE = "chosen_filters"
 _DEFAULTS: dict[str, Any] = {
     "period": "12m",
@@ -52,7 +54,8 @@ _DEFAULTS: dict[str, Any] = {
 class Filters:
     """What the reader chose; None leaves a filter open. Days are inclusive at both ends.
 
-    An age or BMI band takes its lower bound in and leaves its upper bound out.
+    An age or BMI band takes its lower bound in and leaves its upper bound out. That only the first
+    record of each patient counts is chosen on a page, for its own queries, and said with the rest.
     """
 
     from_date: date | None = None
@@ -66,10 +69,11 @@ class Filters:
     age_high: float | None = None
     bmi_low: float | None = None
     bmi_high: float | None = None
+    first_of_patient: bool = False
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters that ``parts/filtered.sql`` takes."""
-        return dict(vars(self))
+        return {name: value for name, value in vars(self).items() if name != "first_of_patient"}
 
     def previous(self) -> "Filters | None":
         """Return the same filters on the period of equal length just before, if there is one."""
@@ -97,6 +101,8 @@ class Filters:
             said.append(fmt.plural(len(self.operators), "operator"))
         said += _band_words("age", "years", self.age_low, self.age_high)
         said += _band_words("BMI", "kg/m²", self.bmi_low, self.bmi_high)
+        if self.first_of_patient:
+            said.append("first record of each patient")
         return said
 
     def narrowing(self) -> list[str]:
@@ -148,7 +154,7 @@ def bar(
     from_date, to_date = _period(period or "12m", data_from, data_to)
     age_low, age_high = AGE_BANDS[age]
     bmi_low, bmi_high = BMI_BANDS[bmi]
-    lists = {f"{_many(key)}": tuple(chosen[key]) or None for key in _LISTS}
+    lists: dict[str, Any] = {f"{_many(key)}": tuple(chosen[key]) or None for key in _LISTS}
     found = Filters(
         from_date, to_date, **lists,
         age_low=age_low, age_high=age_high, bmi_low=bmi_low, bmi_high=bmi_high,
@@ -171,16 +177,6 @@ def narrow(**values: Any) -> None:
     """
     for key, value in values.items():
         st.session_state[key] = value
-
-
-def choose(key: str, label: str, options: dict[str, str], default: str | None = None) -> str:
-    """Draw a page's own choice (a dose index, a grouping), kept in the address under ``key``."""
-    first = default or next(iter(options))
-    chosen = st.segmented_control(
-        label, list(options), default=first, required=True, format_func=options.__getitem__,
-        key=key, bind="query-params",
-    )  # fmt: skip
-    return chosen or first
 
 
 _LISTS = ("modality", "procedure", "site", "room", "operator")

@@ -1,6 +1,7 @@
 """Significance: the answer agrees with SciPy on the rows, and says what it may say."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import stats
 from streamlit.testing.v1 import AppTest
 
 from analytics.workbench import OUTCOMES
+from pages.shared import downloads
 from tests.analytics.test_compare import OVERCLAIMS
 from tests.pages.app import charts, opened, texts
 from tests.pages.test_overview import rows  # noqa: F401
@@ -268,3 +270,48 @@ def test_readers_in_further_columns_are_compared(ties: AppTest) -> None:
 def test_no_answer_calls_groups_alike(at: AppTest, design: str) -> None:
     at.button_group(key="design").set_value(design).run()
     assert not OVERCLAIMS.search(sentence(at))
+
+
+@pytest.mark.parametrize("outcome, grouping", [("complication", "sex"), ("Complications", "Sex")])
+def test_a_link_asks_by_key_and_by_the_name_of_old(outcome: str, grouping: str) -> None:
+    link = {"outcome": outcome, "groups-by": grouping, "compare-sex": ["M", "F"]}
+    at = opened(PAGE, **link)
+    assert sentence(at).startswith("Complications: M ")
+    assert at.query_params["outcome"] == "complication"
+    assert at.query_params["groups-by"] == "sex"
+    assert at.query_params["compare-sex"] == ["M", "F"]
+
+
+def test_a_choice_goes_to_the_address_and_the_usual_one_leaves_it(at: AppTest) -> None:
+    assert "outcome" not in at.query_params
+    at.selectbox(key="outcome").set_value("satisfied").run()
+    assert at.query_params["outcome"] == "satisfied"
+    at.toggle(key="with-margin").set_value(True).run()
+    assert at.query_params["margin"] == ["binary", "-5", "5"]
+    at.selectbox(key="outcome").set_value("duration_min").run()
+    assert "outcome" not in at.query_params
+    assert at.query_params["margin"] == ["duration", "0.8", "1.25"]
+
+
+def test_a_link_states_the_margin() -> None:
+    at = opened(PAGE, margin=["duration", "0.5", "2"])
+    assert "With the margin 0.500 to 2.00 set in advance" in sentence(at)
+    at = opened(PAGE, margin=["duration", "", "1.5"])
+    assert at.number_input(key="low-duration").value is None and "1.50" in sentence(at)
+
+
+@pytest.mark.parametrize(
+    "margin", [["a", "b"], ["duration", "nan", "2"], ["binary", "1", "2"], ["duration", "x", "2"]]
+)
+def test_a_broken_link_is_not_obeyed(margin: list[str]) -> None:
+    at = opened(PAGE, outcome="nonsense", margin=margin, records="maybe", design="x")
+    assert "set in advance" not in sentence(at)
+
+
+def test_downloads_say_that_first_records_were_taken(at: AppTest) -> None:
+    filters = at.session_state["chosen_filters"]
+    assert "first record of each patient" not in filters.words()
+    taken = replace(filters, first_of_patient=True)
+    lines = downloads.header("Effects", taken, pl.DataFrame()).lines()
+    assert any("first record of each patient" in line for line in lines)
+    assert taken.parameters() == filters.parameters()
