@@ -8,6 +8,13 @@ from pages.shared import auth, data, downloads, filters, gate, navigation, page
 
 ICON = navigation.ROOT / "deploy" / "icon.png"
 
+#: No one colour is read both below white (buttons) and on the dark ground (chosen segments): these
+#: take the colour of the text around them.
+STYLE = """<style>
+[data-testid="stButtonGroup"] button[data-selected="true"],
+[data-testid="stButtonGroup"] button[data-selected="true"] * {color: inherit !important}
+</style>"""
+
 st.set_page_config("Kerma", page_icon=str(ICON), layout="wide")
 
 
@@ -26,6 +33,7 @@ def main() -> None:
         navigation.closed()
         return
     downloads.hide_own()
+    st.html(STYLE)
     chosen, of_data = navigation.choose(auth.person().roles, gate.refused)
     if not of_data:
         gate.reader()

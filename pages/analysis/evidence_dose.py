@@ -33,7 +33,7 @@ PUBLISHED, OURS = "Published median", "Ours, median with 95 % interval"
 
 def draw(view: View) -> None:
     """Draw published medians of one dose index beside ours, as a plot and a table."""
-    st.subheader("Dose, same index and procedure only", anchor=False)
+    st.header("Dose, same index and procedure only", anchor=False)
     table = dose_table(view)
     if table.is_empty():
         st.info(

@@ -28,7 +28,7 @@ def draw(known: evidence.Evidence) -> None:
     """Draw form, file upload and the list of what was added."""
     if said := st.session_state.pop("evidence-said", None):
         st.success(said, icon=":material/check:")
-    st.subheader("From a paper's table", anchor=False)
+    st.header("From a paper's table", anchor=False)
     _form(known)
     with st.expander("From a CSV file", icon=":material/upload_file:"):
         _upload()
@@ -271,7 +271,7 @@ def _short(rows: list[Result]) -> pl.DataFrame:
 def _added(known: evidence.Evidence) -> None:
     """List what this site added; one row can be withdrawn."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Added here", anchor=False, width="stretch")
+        st.header("Added here", anchor=False, width="stretch")
         frame = pl.DataFrame([r.model_dump() for r in known.own], infer_schema_length=None)
         downloads.offer(
             frame, key="evidence-added", title="Studies added here", cells=downloads.NO_PATIENTS

@@ -167,7 +167,7 @@ def draw_beside(rows: Sequence[Result], view: View) -> None:
         return
     table = beside(rows, view)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Outcomes", anchor=False, width="stretch")
+        st.header("Outcomes", anchor=False, width="stretch")
         if table.height:
             downloads.offer(table, key="beside", title="Ours beside the literature",
                             filters=view.filters)  # fmt: skip

@@ -35,7 +35,7 @@ def draw(published: pl.DataFrame) -> None:
         pl.col("printed", "computed").str.replace_all(r"(^|[ (])-(\d)", "$1−$2")
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Computed again", anchor=False, width="stretch")
+        st.header("Computed again", anchor=False, width="stretch")
         downloads.offer(
             checks, key="recomputed", title="Printed and computed", cells=downloads.NO_PATIENTS
         )
@@ -46,7 +46,7 @@ def draw(published: pl.DataFrame) -> None:
         ),
         hide_index=True,
     )  # fmt: skip
-    st.subheader("All figures as printed", anchor=False)
+    st.header("All figures as printed", anchor=False)
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     present = [paper for paper in PAPERS if paper in set(published["paper"])]
     with left:

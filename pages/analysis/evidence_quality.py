@@ -215,7 +215,7 @@ def draw_grades(grades: Sequence[Grade]) -> None:
         ]
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Summary of findings (GRADE)", anchor=False, width="stretch")
+        st.header("Summary of findings (GRADE)", anchor=False, width="stretch")
         frame = pl.DataFrame([g.model_dump() for g in grades])
         downloads.offer(
             frame, key="grade", title="Summary of findings", cells=downloads.NO_PATIENTS

@@ -43,7 +43,7 @@ def draw_counts(counts: pl.DataFrame, view: View) -> list[str]:
     """Draw how many follow-ups are in which state; return the time points that are asked at."""
     asked = counts.filter(pl.col("n_scored") > LEAST_ASKED * pl.sum_horizontal(pl.col("^n_.*$")))
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Due and overdue", anchor=False, width="stretch")
+        st.header("Due and overdue", anchor=False, width="stretch")
         downloads.offer(
             counts, key="follow-ups-counts", title="Follow-ups by time point", filters=view.filters
         )
@@ -129,7 +129,7 @@ def draw_unplaced() -> None:
     """List follow-ups that arrived and are counted nowhere, with the reason."""
     if not data.may("follow_ups_unplaced"):
         return
-    st.subheader("Arrived but not placed", anchor=False)
+    st.header("Arrived but not placed", anchor=False)
     found = data.query("follow_ups_unplaced", None, most=MOST)
     if found.is_empty():
         st.markdown("Every follow-up that was read belongs to a procedure and a time point.")

@@ -141,7 +141,7 @@ def _share_chart(frame: pl.DataFrame) -> AltairChart:
 
 def _draw_terms(terms: pl.DataFrame, known: int) -> None:
     """Draw the table of terms with grade, scale and version."""
-    st.subheader("What happened", anchor=False)
+    st.header("What happened", anchor=False)
     found = shares_by_term(terms, known)
     if not found:
         limit = share_of(0, known, {}).limit
@@ -178,7 +178,7 @@ def _draw_terms(terms: pl.DataFrame, known: int) -> None:
 
 def _draw_time(documented: pl.DataFrame, terms: pl.DataFrame, view: View) -> None:
     """Draw the p-chart by month and the g-chart of cases between events."""
-    st.subheader("Over time", anchor=False)
+    st.header("Over time", anchor=False)
     months, chart = monthly_chart(documented)
     kinds = {"p": "Share a month (p-chart)", "g": "Cases between events (g-chart)"}
     rare = int(months["events"].sum()) < RARE_EVENTS_A_MONTH * months.height
@@ -269,7 +269,7 @@ def _control(frame: pl.DataFrame, title: str, share: bool) -> AltairChart:
 
 def _draw_cases(view: View) -> None:
     """List the cases to those who may see single cases; a row opens the case."""
-    st.subheader("Cases", anchor=False)
+    st.header("Cases", anchor=False)
     if not data.may("outcomes_cases"):
         st.caption("Single cases are listed for radiation safety, and to physicians their own.")
         return

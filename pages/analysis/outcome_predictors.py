@@ -118,7 +118,7 @@ def table(
 def _draw_ratios(found: Prediction, rows: pl.DataFrame, options: Mapping[str, str]) -> None:
     """Draw the table of odds ratios and what the fit rests on."""
     fit = found.fit
-    st.subheader("Odds of response", anchor=False)
+    st.header("Odds of response", anchor=False)
     st.table(
         pl.DataFrame(
             [
@@ -169,7 +169,7 @@ def _named(name: str, options: Mapping[str, str]) -> str:
 
 def _draw_accuracy(found: Prediction) -> None:
     """Draw apparent and cross-validated figures side by side, with the optimism between them."""
-    st.subheader("How well it predicts", anchor=False)
+    st.header("How well it predicts", anchor=False)
     rows = []
     for name, attribute in (
         ("Sensitivity", "sensitivity"), ("Specificity", "specificity"), ("PPV", "ppv"),

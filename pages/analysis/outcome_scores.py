@@ -91,7 +91,7 @@ def _definitions(scale: Scale) -> str:
 
 def _draw_difference(scores: pl.DataFrame, scale: Scale, groups: list[str], view: View) -> None:
     """Draw the simple tests beside the mixed model."""
-    st.subheader("Difference between modalities", anchor=False)
+    st.header("Difference between modalities", anchor=False)
     pair = groups
     if len(groups) > 2:
         named = {f"{a} v {b}": [a, b] for i, a in enumerate(groups) for b in groups[i + 1 :]}
@@ -164,7 +164,7 @@ def _fitted(
 
 def _draw_bounds(scores: pl.DataFrame, scale: Scale) -> None:
     """Draw what missing follow-up could do to the mean change."""
-    st.subheader("What missing follow-up could hide", anchor=False)
+    st.header("What missing follow-up could hide", anchor=False)
     rows = []
     for group in [m for m in charts.MODALITIES if m in set(scores["modality"])]:
         for timepoint, name in list(TIMEPOINTS.items())[1:]:
@@ -219,7 +219,7 @@ def draw_responders(view: View) -> None:
 
 def _draw_classes(scores: pl.DataFrame) -> None:
     """Draw the table of classes, as paper S3 prints it."""
-    st.subheader("Classes", anchor=False)
+    st.header("Classes", anchor=False)
     table = outcomes_responders.class_table(scores)
     chosen = [m for m in charts.MODALITIES if m in set(table["modality"])]
     group = (
@@ -256,7 +256,7 @@ def _draw_flow(scores: pl.DataFrame, scale: Scale, cut: float, view: View) -> No
     default = [t for t in FLOW_TIMES if t in offered] or offered[:2]
     if len(offered) < 2:
         return
-    st.subheader("Flow between classes", anchor=False)
+    st.header("Flow between classes", anchor=False)
     times = st.multiselect(
         "Timepoints", offered, default=default, max_selections=4, key="flow",
         format_func=TIMEPOINTS.__getitem__,
@@ -321,7 +321,7 @@ def _draw_number_needed(found: tuple[Responders, ...], cut: float) -> None:
             )
     if not rows:
         return
-    st.subheader("Number needed to treat", anchor=False)
+    st.header("Number needed to treat", anchor=False)
     downloads.table(pl.DataFrame(rows), key="needed", title="Number needed to treat")
     st.caption(
         f"Patients to treat with the first instead of the second for one responder (≥ {cut:.0%})"

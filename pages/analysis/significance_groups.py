@@ -76,7 +76,7 @@ def counted(view: View, outcome: Outcome, grouping: str) -> pl.DataFrame:
 def draw_adjusted(view: View, outcome: Outcome, grouping: str, groups: Sequence[str]) -> None:
     """Draw the effect with covariates held equal, beside the crude one on the same records."""
     head = st.container(horizontal=True, vertical_alignment="center")
-    head.subheader("Crude and adjusted", anchor=False, width="stretch")
+    head.header("Crude and adjusted", anchor=False, width="stretch")
     covariates = ask.choose_covariates(grouping)
     if not covariates:
         st.caption("Choose what to hold equal: without it, groups may differ in their cases only.")

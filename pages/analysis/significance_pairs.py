@@ -58,7 +58,7 @@ def _agreement(frame: pl.DataFrame, first: str, second: str, view: View) -> None
     rows = repeated(frame)
     names = ask.pair_name(first), ask.pair_name(second)
     found = agree(rows["x"].to_list(), rows["y"].to_list(), *names, unit=ask.unit_of(first))
-    st.subheader("In words", anchor=False)
+    st.header("In words", anchor=False)
     st.code(found.sentence, language=None, wrap_lines=True)
     numbers = as_numbers(frame)
     if numbers is not None and found.limits is not None:
@@ -77,7 +77,7 @@ def _association(frame: pl.DataFrame, first: str, second: str, view: View) -> No
         return
     rows = repeated(numbers)
     found = associate(rows["x"].to_numpy(), rows["y"].to_numpy(), *names)
-    st.subheader("In words", anchor=False)
+    st.header("In words", anchor=False)
     st.code(found.sentence, language=None, wrap_lines=True)
     draw_pairs(numbers, *names, view)
 

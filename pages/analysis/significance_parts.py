@@ -35,7 +35,7 @@ def draw_answer(comparison: Comparison) -> None:
     if isinstance(comparison.test, NotComputable):
         st.warning(comparison.sentence, icon=":material/block:")
         return
-    st.subheader("In words", anchor=False)
+    st.header("In words", anchor=False)
     st.code(comparison.sentence, language=None, wrap_lines=True)
     st.caption(f"Test: {comparison.method}. Why: {comparison.reason}.")
     planning = detectable_words(comparison)
@@ -58,7 +58,7 @@ def draw_tables(comparison: Comparison, view: View) -> None:
     )
     if groups.height:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.subheader("Groups", anchor=False, width="stretch")
+            st.header("Groups", anchor=False, width="stretch")
             downloads.offer(
                 groups_frame(comparison), key="significance-groups", title=comparison.quantity,
                 filters=view.filters, words=groups,
@@ -69,7 +69,7 @@ def draw_tables(comparison: Comparison, view: View) -> None:
     effects = effects_frame(comparison)
     if effects.height:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.subheader("Effects", anchor=False, width="stretch")
+            st.header("Effects", anchor=False, width="stretch")
             words = _effects_words(comparison)
             downloads.offer(
                 effects, key="significance-effects", title=f"{comparison.quantity}: effects",

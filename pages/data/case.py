@@ -66,7 +66,7 @@ def draw_values(row: dict[str, Any], reports: pl.DataFrame) -> None:
     told = data.query("case_provenance", None, procedure_id=row["procedure_id"])
     table = case_parts.values(row, sent, case_parts.sources(row, told, reports))
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Values", anchor=False, width="stretch")
+        st.header("Values", anchor=False, width="stretch")
         downloads.offer(table, key="case-values", title=f"Case {row['procedure_id']}, values")
     st.dataframe(
         table,
@@ -85,7 +85,7 @@ def draw_values(row: dict[str, Any], reports: pl.DataFrame) -> None:
 
 def draw_checks(row: dict[str, Any], events: pl.DataFrame, reports: pl.DataFrame) -> None:
     """Check the dose data of the case and say the flags in words."""
-    st.subheader("Data checks", anchor=False)
+    st.header("Data checks", anchor=False)
     for found in case_parts.checks(row, events, reports):
         icon = {"ok": ":material/check_circle:", "look": ":material/warning:"}.get(
             found.state, ":material/help:"
@@ -95,7 +95,7 @@ def draw_checks(row: dict[str, Any], events: pl.DataFrame, reports: pl.DataFrame
 
 def draw_events(events: pl.DataFrame, row: dict[str, Any]) -> None:
     """Draw the cumulative dose over the events of the dose report, and list them."""
-    st.subheader("Irradiation events", anchor=False)
+    st.header("Irradiation events", anchor=False)
     if events.is_empty():
         st.info(
             "No dose report with events has been loaded for this case. A dose report (DICOM SR) of "
@@ -120,7 +120,7 @@ def draw_events(events: pl.DataFrame, row: dict[str, Any]) -> None:
 
 def draw_distributions(row: dict[str, Any]) -> None:
     """Show the case in the distribution of every dose index that it has."""
-    st.subheader("Among its own kind", anchor=False)
+    st.header("Among its own kind", anchor=False)
     names = case_parts.measures_of(row)
     if not names:
         st.info("The case has no dose figure to compare.")
@@ -146,7 +146,7 @@ def year_before(day: date) -> date:
 
 def draw_patient(row: dict[str, Any]) -> None:
     """List the patient's other cases in the window, with their sums."""
-    st.subheader("The patient's other cases", anchor=False)
+    st.header("The patient's other cases", anchor=False)
     months = st.segmented_control(
         "Before and after this case", list(WINDOWS), default=6, required=True,
         key="patient-window", format_func=WINDOWS.__getitem__,
@@ -165,7 +165,7 @@ def draw_patient(row: dict[str, Any]) -> None:
 
 def draw_similar(row: dict[str, Any]) -> None:
     """List the cases most like this one."""
-    st.subheader("Similar cases", anchor=False)
+    st.header("Similar cases", anchor=False)
     like = data.query("case_similar", None, procedure_id=row["procedure_id"], most=SIMILAR)
     if like.is_empty():
         st.markdown("No other case has the same modality, procedure and size band within a year.")
@@ -202,7 +202,7 @@ def case_table(table: pl.DataFrame, key: str, title: str) -> None:
 
 def draw_history(row: dict[str, Any]) -> None:
     """List what later versions of the case changed."""
-    st.subheader("History", anchor=False)
+    st.header("History", anchor=False)
     changes = data.query("case_history", None, procedure_id=row["procedure_id"])
     if changes.is_empty():
         st.markdown(f"One version, loaded by run {row['run_id']}. Nothing was corrected.")

@@ -25,7 +25,7 @@ ANSWERS = ("very dissatisfied", "dissatisfied", "neutral", "satisfied", "very sa
 
 def draw(row: dict[str, Any]) -> None:
     """Draw the outcomes of a case of query ``case_row``, and the form to those who may write."""
-    st.subheader("Outcomes", anchor=False)
+    st.header("Outcomes", anchor=False)
     said = st.session_state.pop(SAID, None)
     if said:
         st.success(said)

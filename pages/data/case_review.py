@@ -29,7 +29,7 @@ WHAT_NEXT = {
 
 def draw(row: dict[str, Any]) -> None:
     """Draw alerts, review and history of a case of query ``case_row``."""
-    st.subheader("Alerts and review", anchor=False)
+    st.header("Alerts and review", anchor=False)
     key = reviews.case_key(
         row["site"], row["accession_number"], row["performed_on"], row["device"],
         row["procedure_start_at"], row["modality"],

@@ -37,7 +37,7 @@ def table(frame: pl.DataFrame, key: str, title: str, filters: Filters | None = N
 
 def draw_runs() -> None:
     """Show the last refreshes with their ledger, then the files."""
-    st.subheader("Refreshes", anchor=False)
+    st.header("Refreshes", anchor=False)
     runs = data.query("health_runs", None, most=RUNS)
     if runs.is_empty():
         st.info("No refresh is recorded. Put a procedure log into the inbox, then run:")
@@ -62,7 +62,7 @@ def draw_runs() -> None:
 
 def draw_coverage(filters: Filters) -> None:
     """Show how much of the dose is there, by room and month."""
-    st.subheader("Coverage of dose", anchor=False)
+    st.header("Coverage of dose", anchor=False)
     frame = data.query("health_coverage", filters)
     if frame.is_empty():
         st.info("No completed CT or fluoroscopy procedure in this view.")
@@ -80,7 +80,7 @@ def draw_coverage(filters: Filters) -> None:
 
 def draw_rejected() -> None:
     """Show why rows were refused, and the rows themselves."""
-    st.subheader("Rejected rows", anchor=False)
+    st.header("Rejected rows", anchor=False)
     rules = data.query("health_rejected_rules")
     if rules.is_empty():
         st.markdown("No row was ever rejected.")
@@ -124,7 +124,7 @@ def draw_rejected() -> None:
 
 def draw_changes() -> None:
     """Show what later files corrected."""
-    st.subheader("Corrections", anchor=False)
+    st.header("Corrections", anchor=False)
     changes = data.query("health_changes", None, most=CHANGES)
     if changes.is_empty():
         st.markdown("No loaded procedure has been corrected by a later file.")
@@ -137,7 +137,7 @@ def draw_changes() -> None:
 
 def draw_names() -> None:
     """Show procedure names that no synonym covers."""
-    st.subheader("Procedure names to map", anchor=False)
+    st.header("Procedure names to map", anchor=False)
     names = data.query("health_unmapped", None, most=NAMES)
     if names.is_empty():
         st.markdown("Every procedure name is mapped.")
@@ -185,7 +185,7 @@ def confirm_name(names: pl.DataFrame) -> None:
 
 def draw_warnings(filters: Filters) -> None:
     """Show suspected unit errors by machine, then all flags by kind."""
-    st.subheader("Unit warnings", anchor=False)
+    st.header("Unit warnings", anchor=False)
     odd = data.query(
         "outliers_units", filters, area_low=outliers.FIELD_AREA_CM2[0],
         area_high=outliers.FIELD_AREA_CM2[1], factor=outliers.MACHINE_FACTOR,
@@ -198,7 +198,7 @@ def draw_warnings(filters: Filters) -> None:
     else:
         title = f"{fmt.plural(len(found), 'case')} in which KAP and air kerma do not fit each other"
         table(parts.unit_warnings(found, odd), "units", title, filters)
-    st.subheader("Warnings by kind", anchor=False)
+    st.header("Warnings by kind", anchor=False)
     flags = data.query("health_flags", None, from_date=filters.from_date, to_date=filters.to_date)
     if flags.is_empty():
         st.markdown("No procedure of the period was loaded with a warning.")

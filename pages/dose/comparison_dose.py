@@ -14,7 +14,7 @@ from warehouse.reference import EFFECTIVE_DOSE, read
 
 def draw_dose(values: pl.DataFrame, view: View, modalities: tuple[str, ...]) -> None:
     """Draw the common axis of dose, and the indices that are each modality's own."""
-    st.subheader("Dose", anchor=False)
+    st.header("Dose", anchor=False)
     effective = DoseIndex.EFFECTIVE_DOSE.column
     shown = [m for m in charts.MODALITIES if m in modalities and m != "ultrasound"]
     known = values.filter((pl.col("measure") == effective) & pl.col("value").is_not_null())

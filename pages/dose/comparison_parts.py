@@ -19,7 +19,7 @@ def draw_report(results: tuple[Result, ...], modalities: tuple[str, ...], view: 
     """Draw the table and the words."""
     words = trial_table.words(results, modalities)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Outcomes", anchor=False, width="stretch")
+        st.header("Outcomes", anchor=False, width="stretch")
         downloads.offer(
             trial_table.numbers(results),
             key="comparison",
@@ -49,7 +49,7 @@ def draw_case_mix(results: tuple[Result, ...], modalities: tuple[str, ...], view
         st.caption("Choose two modalities to see their difference within procedures.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Crude and within procedures", anchor=False, width="stretch")
+        st.header("Crude and within procedures", anchor=False, width="stretch")
         downloads.offer(
             trial_table.numbers(results), key="case-mix",
             title=f"Crude and within procedures, {' v '.join(modalities)}",

@@ -73,7 +73,7 @@ def draw_local(
     cases: pl.DataFrame, modality: str, measure: DoseMeasure, size: str, view: View
 ) -> None:
     """Draw the own levels beside the saved ones; save today's."""
-    st.subheader("Own levels", anchor=False)
+    st.header("Own levels", anchor=False)
     st.caption(
         "With ten or more rooms of at least 20 cases each, the P75 of their medians is a local "
         "reference level; with fewer, the median is a typical value and no level to exceed."
@@ -121,7 +121,7 @@ def save(known: pl.DataFrame, of: dict[str, str], unit: str, view: View, person:
 
 def draw_effective(view: View) -> None:
     """Draw the sums of effective dose: the only axis that CT and fluoroscopy share."""
-    st.subheader("Effective dose of the population", anchor=False)
+    st.header("Effective dose of the population", anchor=False)
     active = coefficients.in_force()
     sums = effective_sums(
         data.query("levels_effective", view.filters), active, ["site", "modality"]

@@ -177,7 +177,7 @@ def main() -> None:
     months = data.query("overview_course", None, **course_parameters(parameters))
     courses = courses_of(values, counts, months, parameters)
     draw_cards(courses, f"vs previous {view.filters.days} d")
-    st.subheader("What needs attention", anchor=False)
+    st.header("What needs attention", anchor=False)
     standing_out = outlier_list.waiting(view.filters)
     attention.draw(attention.listed(view, courses, standing_out))
     monthly = by_month(counts)

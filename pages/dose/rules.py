@@ -275,7 +275,7 @@ def rejudge() -> str:
 
 def draw_editor(current: pl.DataFrame, periods: pl.DataFrame, recorded: pl.DataFrame) -> None:
     """Choose a rule, show its history, and let an RSO change it or add one."""
-    st.subheader("Change a rule", anchor=False)
+    st.header("Change a rule", anchor=False)
     chosen = st.selectbox(
         "Rule to look at", [*current["rule_id"], NEW], key="edit", bind="query-params"
     )

@@ -55,7 +55,7 @@ def table(rooms: dict[tuple[str | None, ...], object]) -> pl.DataFrame:
 
 def draw(choice: Choice, filters: Filters) -> None:
     """Draw which rooms drift."""
-    st.subheader("Rooms that drift", anchor=False)
+    st.header("Rooms that drift", anchor=False)
     words = table(found(choice, filters))
     if words.is_empty():
         st.info("No room of this view has 20 cases alike: nothing can be judged.")

@@ -142,7 +142,7 @@ def draw_control(
     months: pl.DataFrame, recorded: pl.DataFrame, choice: Choice, view: page.View
 ) -> None:
     """Draw the control chart with its signals, and say them."""
-    st.subheader("Control chart", anchor=False)
+    st.header("Control chart", anchor=False)
     kinds = {"XmR": "Single months (XmR)", "EWMA": "Weighted average (EWMA)"}
     kind = filters.choose("chart", "Chart", kinds)
     found = findings.control_chart(months, recorded, kind)
@@ -171,7 +171,7 @@ def single_values(choice: Choice, view: page.View) -> pl.DataFrame:
 
 def draw_funnel(choice: Choice, view: page.View) -> None:
     """Draw rooms or operators against cases alike, operators by number unless names are asked."""
-    st.subheader("Rooms and operators", anchor=False)
+    st.header("Rooms and operators", anchor=False)
     units = {"room": "Rooms", "operator": "Operators"}
     unit = filters.choose("unit", "Funnel of", units)
     asked = {name: value for name, value in choice.parameters().items() if name != "room"}
@@ -240,7 +240,7 @@ def main() -> None:
     )  # fmt: skip
     draw_left_out(months)
     draw_references(levels, choice, drawn)
-    st.subheader("What the course shows", anchor=False)
+    st.header("What the course shows", anchor=False)
     draw_findings(months, trend, found, marks, noted)
     trend_changes.draw(choice)
     draw_control(months, noted, choice, view)

@@ -18,7 +18,7 @@ def draw_variants(view: View) -> None:
     """Draw the common paths with how often and how long."""
     found = variants(data.query("workflow_variants", view.filters))
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Paths of stamps", anchor=False, width="stretch")
+        st.header("Paths of stamps", anchor=False, width="stretch")
         downloads.offer(
             found, key="paths", title="Paths of stamps", filters=view.filters,
             cells=downloads.Cells("n", ("path", "in_order")),
@@ -54,7 +54,7 @@ def draw_export(view: View) -> None:
     def comma_separated() -> bytes:
         return neutralised(event_log(_events(view))).write_csv().encode()
 
-    st.subheader("Event log", anchor=False)
+    st.header("Event log", anchor=False)
     with st.container(horizontal=True):
         st.download_button(
             "XES", trace.taken(xes, "Event log as XES"), "kerma-events.xes",

@@ -181,7 +181,7 @@ def _share(found: Estimate | NotComputable | None) -> str:
 
 def draw_cancelled(found: Sequence[Cancelled], view: View) -> None:
     """Draw the reasons for cancelling."""
-    st.subheader("Cancelled, and why", anchor=False)
+    st.header("Cancelled, and why", anchor=False)
     rows = [
         {"group": c.group, "n": c.events, "share": c.share.value, "low": c.share.low,
          "high": c.share.high}
@@ -201,7 +201,7 @@ def draw_cancelled(found: Sequence[Cancelled], view: View) -> None:
 
 def draw_day(view: View) -> None:
     """Draw one day's rooms; a click on a bar offers the case."""
-    st.subheader("A day's rooms", anchor=False)
+    st.header("A day's rooms", anchor=False)
     known = data.query("freshness").row(0, named=True)
     last: date = view.filters.to_date or known["data_to"]
     day = st.date_input("Day", last, key="day", format="YYYY-MM-DD")
@@ -244,7 +244,7 @@ def main() -> None:
     cancelled = data.query("rooms_cancelled", view.filters)
     draw_cards(days, cancelled, rules)
     draw_groups(days, cancelled, rules, view)
-    st.subheader("In use by weekday and hour", anchor=False)
+    st.header("In use by weekday and hour", anchor=False)
     heat = occupancy(data.query("rooms_occupancy", view.filters))
     if heat.height:
         charts.show(

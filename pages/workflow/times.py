@@ -195,7 +195,7 @@ def words(found: Estimate | NotComputable) -> str:
 
 def draw_problems(counted: pl.DataFrame) -> None:
     """Say which stamps cannot be right and that they are left out above."""
-    st.subheader("Stamps that cannot be right", anchor=False)
+    st.header("Stamps that cannot be right", anchor=False)
     found = problems(counted)
     wrong = next(p for p in found if p.rule == ANY)
     st.markdown(
@@ -217,7 +217,7 @@ def draw_problems(counted: pl.DataFrame) -> None:
 
 def draw_adjusted(view: View) -> None:
     """Say what lengthens a procedure, other things equal."""
-    st.subheader("What lengthens a procedure", anchor=False)
+    st.header("What lengthens a procedure", anchor=False)
     given = tuple(sorted(view.filters.parameters().items()))
     fit = _fitted(str(data.snapshot()), given, view)
     if isinstance(fit, NotComputable):
