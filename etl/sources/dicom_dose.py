@@ -8,6 +8,8 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
+from etl.sources import dicom_codes as codes
+from etl.sources.dicom_codes import Code
 from etl.sources.dicom_items import (
     DamagedError,
     Item,
@@ -23,51 +25,8 @@ from etl.sources.dicom_items import (
     said,
 )
 from etl.sources.dicom_times import Clock
-from etl.sources.reports import Code, Notes
+from etl.sources.reports import Notes
 
-DCM = "DCM"
-_CONCEPT_NAME = 0x0040A043
-KAP_TOTAL, KERMA_TOTAL = ("113722", DCM), ("113725", DCM)
-FLUORO_KAP, ACQUISITION_KAP = ("113726", DCM), ("113727", DCM)
-FLUORO_KERMA, ACQUISITION_KERMA = ("113728", DCM), ("113729", DCM)
-FLUORO_TIME, ACQUISITION_TIME = ("113730", DCM), ("113855", DCM)
-FRAMES, PLANE = ("113731", DCM), ("113764", DCM)
-GLANDULAR_DOSE = ("111637", DCM)
-CT_EVENTS, DLP_TOTAL = ("113812", DCM), ("113813", DCM)
-CTDI_VOL, DLP, SSDE = ("113830", DCM), ("113838", DCM), ("113930", DCM)
-PHANTOM, CT_TYPE, EVENT_TYPE = ("113835", DCM), ("113820", DCM), ("113721", DCM)
-PROTOCOL, REGION = ("125203", DCM), ("123014", DCM)
-EVENT_UID, STARTED = ("113769", DCM), ("111526", DCM)
-KAP, KERMA = ("122130", DCM), ("113738", DCM)
-DURATION, EXPOSURE_TIME = ("113742", DCM), ("113824", DCM)
-KVP, TUBE_CURRENT = ("113733", DCM), ("113734", DCM)
-REFERENCE_POINT = ("113780", DCM)
-ACCUMULATED, EVENT = ("113702", DCM), ("113706", DCM)
-CT_ACCUMULATED, CT_ACQUISITION = ("113811", DCM), ("113819", DCM)
-_PAIRS = ((ACCUMULATED, EVENT), (CT_ACCUMULATED, CT_ACQUISITION))
-_CARRIERS = tuple(kind for pair in _PAIRS for kind in pair)
-IRRADIATION_START, IRRADIATION_END = ("113809", DCM), ("113810", DCM)
-DOSE_ALERT, DOSE_NOTIFICATION = ("113900", DCM), ("113908", DCM)
-#: Siemens Arcadis: its own scheme, totals only.
-SUMMARY = "99SMS_RADSUM"
-
-_BODY_CM = {("113691", DCM): 32, ("113690", DCM): 16}
-_PLANES = {("113620", DCM): "A", ("113621", DCM): "B", ("113622", DCM): "single"}
-#: Names of event types by code, old (SRT) and new (SCT); other codes keep their own words.
-TYPES: dict[Code, str] = {
-    ("P5-06000", "SRT"): "Fluoroscopy",
-    ("44491008", "SCT"): "Fluoroscopy",
-    ("113611", DCM): "Stationary Acquisition",
-    ("113612", DCM): "Stepping Acquisition",
-    ("113613", DCM): "Rotational Acquisition",
-    ("P5-08001", "SRT"): "Spiral Acquisition",
-    ("116152004", "SCT"): "Spiral Acquisition",
-    ("113804", DCM): "Sequenced Acquisition",
-    ("113805", DCM): "Constant Angle Acquisition",
-    ("113806", DCM): "Stationary Acquisition",
-    ("113807", DCM): "Free Acquisition",
-}
-LOCALISER = TYPES[("113805", DCM)]
 #: A total that differs more than this from the sum of its events is flagged.
 SUM_TOLERANCE = 0.02
 
@@ -81,6 +40,11 @@ class Dose:
     details: dict[str, Any] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
 
+    @property
+    def tells(self) -> bool:
+        """Whether there is a dose or an event at all."""
+        return bool(self.events) or any(value is not None for value in self.values.values())
+
 
 #: Containers of a report that carry doses, by code.
 Parts = dict[Code, list[Dataset]]
@@ -88,8 +52,8 @@ Parts = dict[Code, list[Dataset]]
 
 def parts_of(root: list[Item]) -> Parts:
     """Return the containers that carry doses, wherever they hang: some makers nest them."""
-    found = {kind: _named(root, kind) for kind in _CARRIERS}
-    if any(found[total] and found[event] for total, event in _PAIRS):
+    found = {kind: _named(root, kind) for kind in codes.CARRIERS}
+    if any(found[total] and found[event] for total, event in codes.PAIRS):
         return found
     for top in root:
         for item in below(top.data):
@@ -103,12 +67,12 @@ def read_ct(parts: Parts, clock: Clock) -> Dose:
     dose = Dose()
     total: list[float] = []
     stated: list[float] = []
-    for part in parts[CT_ACCUMULATED]:
+    for part in parts[codes.CT_ACCUMULATED]:
         found = gather(part)
-        total += _quantities(found, DLP_TOTAL, "mGy·cm", "dlp_mgycm", dose.notes)
-        stated += [value for item in found.get(CT_EVENTS, []) for value in numbers(item)]
-    _events(parts[CT_ACQUISITION], dose, clock)
-    in_scans = [e for e in dose.events if e["event_type"] != LOCALISER]
+        total += _quantities(found, codes.DLP_TOTAL, "mGy·cm", "dlp_mgycm", dose.notes)
+        stated += [value for item in found.get(codes.CT_EVENTS, []) for value in numbers(item)]
+    _events(parts[codes.CT_ACQUISITION], dose, clock)
+    in_scans = [e for e in dose.events if e["event_type"] != codes.LOCALISER]
     highest = max(
         (e for e in in_scans if e["ctdi_vol_mgy"] is not None),
         key=lambda e: e["ctdi_vol_mgy"],
@@ -130,13 +94,14 @@ def read_ct(parts: Parts, clock: Clock) -> Dose:
 
 
 def read_projection(parts: Parts, clock: Clock) -> Dose:
-    """Read a fluoroscopy dose report: planes add up in KAP and time, not in air kerma."""
+    """Read a fluoroscopy dose report: planes add up in codes.KAP and time, not in air kerma."""
     dose = Dose()
     planes: dict[str, dict[str, float]] = {}
-    for part in parts[ACCUMULATED]:
+    for part in parts[codes.ACCUMULATED]:
         found = gather(part)
-        plane = _plane(found)
-        into = planes.setdefault(plane or "unknown", {})
+        # Planes without a name are taken as different ones, like those with two names.
+        plane = _plane(found) or f"unnamed {len(planes) + 1}"
+        into = planes.setdefault(plane, {})
         for name, (code, unit) in _TOTALS.items():
             notes = dose.notes if name in _MAIN else Notes()
             values = _quantities(found, code, unit, name, notes)
@@ -144,10 +109,10 @@ def read_projection(parts: Parts, clock: Clock) -> Dose:
                 _keep(notes, dose)
             if values:
                 into[name] = _added([into.get(name, 0.0), *values]) or 0.0
-        point = found.get(REFERENCE_POINT)
+        point = found.get(codes.REFERENCE_POINT)
         if point and (told := said(point[0])):
             dose.details["reference_point"] = told
-    _events(parts[EVENT], dose, clock)
+    _events(parts[codes.EVENT], dose, clock)
     for event in dose.events:
         event.pop("ssde_mgy")
     by_plane = list(planes.values())
@@ -168,14 +133,14 @@ def read_projection(parts: Parts, clock: Clock) -> Dose:
 
 #: Totals of a plane: code and canonical unit.
 _TOTALS: dict[str, tuple[Code, str]] = {
-    "kap_gycm2": (KAP_TOTAL, "Gy·cm²"),
-    "air_kerma_mgy": (KERMA_TOTAL, "mGy"),
-    "fluoro_time_s": (FLUORO_TIME, "s"),
-    "fluoro_kap_gycm2": (FLUORO_KAP, "Gy·cm²"),
-    "fluoro_air_kerma_mgy": (FLUORO_KERMA, "mGy"),
-    "acquisition_kap_gycm2": (ACQUISITION_KAP, "Gy·cm²"),
-    "acquisition_air_kerma_mgy": (ACQUISITION_KERMA, "mGy"),
-    "acquisition_time_s": (ACQUISITION_TIME, "s"),
+    "kap_gycm2": (codes.KAP_TOTAL, "Gy·cm²"),
+    "air_kerma_mgy": (codes.KERMA_TOTAL, "mGy"),
+    "fluoro_time_s": (codes.FLUORO_TIME, "s"),
+    "fluoro_kap_gycm2": (codes.FLUORO_KAP, "Gy·cm²"),
+    "fluoro_air_kerma_mgy": (codes.FLUORO_KERMA, "mGy"),
+    "acquisition_kap_gycm2": (codes.ACQUISITION_KAP, "Gy·cm²"),
+    "acquisition_air_kerma_mgy": (codes.ACQUISITION_KERMA, "mGy"),
+    "acquisition_time_s": (codes.ACQUISITION_TIME, "s"),
 }
 #: Those that become columns: their values as sent are always kept.
 _MAIN = ("kap_gycm2", "air_kerma_mgy", "fluoro_time_s")
@@ -193,10 +158,12 @@ def read_summary(root: list[Item]) -> Dose:
         "air_kerma_mgy": ("C-210", "mGy"),
     }
     for name, (value, unit) in fields.items():
-        dose.values[name] = _added(_quantities(found, (value, SUMMARY), unit, name, dose.notes))
+        dose.values[name] = _added(
+            _quantities(found, (value, codes.SUMMARY), unit, name, dose.notes)
+        )
     for name, value in {"irradiation_start": "C-206", "irradiation_end": "C-208"}.items():
-        if (value, SUMMARY) in found:
-            dose.details[name] = said(found[(value, SUMMARY)][0])
+        if (value, codes.SUMMARY) in found:
+            dose.details[name] = said(found[(value, codes.SUMMARY)][0])
     return dose
 
 
@@ -219,8 +186,8 @@ def _quantities(
 
 def _plane(found: dict[Code, list[Dataset]]) -> str | None:
     """Return the plane, A, B or single."""
-    items = found.get(PLANE)
-    return _PLANES.get(concept(items[0]) or ("", "")) if items else None
+    items = found.get(codes.PLANE)
+    return codes.PLANES.get(concept(items[0]) or ("", "")) if items else None
 
 
 def _events(parts: list[Dataset], dose: Dose, clock: Clock) -> None:
@@ -257,26 +224,26 @@ def _event(
         items = found.get(code)
         return said(items[0]) if items else None
 
-    started = told(STARTED)
+    started = told(codes.STARTED)
     event = {
         "started_at": clock.stamp(started) if started else None,
         "event_type": _type(found),
-        "protocol": told(PROTOCOL),
+        "protocol": told(codes.PROTOCOL),
         "plane": _plane(found),
-        "air_kerma_mgy": value(KERMA, "mGy", "air_kerma_mgy"),
-        "kap_gycm2": value(KAP, "Gy·cm²", "kap_gycm2"),
-        "ctdi_vol_mgy": value(CTDI_VOL, "mGy", "ctdi_vol_mgy"),
+        "air_kerma_mgy": value(codes.KERMA, "mGy", "air_kerma_mgy"),
+        "kap_gycm2": value(codes.KAP, "Gy·cm²", "kap_gycm2"),
+        "ctdi_vol_mgy": value(codes.CTDI_VOL, "mGy", "ctdi_vol_mgy"),
         "ctdi_phantom_cm": _phantom(found),
-        "dlp_mgycm": value(DLP, "mGy·cm", "dlp_mgycm"),
-        "duration_s": value(DURATION, "s", "duration_s"),
-        "kvp": _mean(found, KVP),
-        "ma": _mean(found, TUBE_CURRENT),
-        "body_region": told(REGION),
-        "ssde_mgy": value(SSDE, "mGy", "ssde_mgy"),
+        "dlp_mgycm": value(codes.DLP, "mGy·cm", "dlp_mgycm"),
+        "duration_s": value(codes.DURATION, "s", "duration_s"),
+        "kvp": _mean(found, codes.KVP),
+        "ma": _mean(found, codes.TUBE_CURRENT),
+        "body_region": told(codes.REGION),
+        "ssde_mgy": value(codes.SSDE, "mGy", "ssde_mgy"),
     }
     if event["duration_s"] is None:
-        event["duration_s"] = value(EXPOSURE_TIME, "s", "duration_s")
-    event["event_uid"] = told(EVENT_UID) or _made_up(event, place)
+        event["duration_s"] = value(codes.EXPOSURE_TIME, "s", "duration_s")
+    event["event_uid"] = told(codes.EVENT_UID) or _made_up(event, place)
     _keep(notes, dose)
     if checks := _dose_checks(found):
         dose.details.setdefault("dose_check", {})[f"E{place}"] = checks
@@ -293,16 +260,16 @@ def _keep(notes: Notes, dose: Dose) -> None:
 
 def _type(found: dict[Code, list[Dataset]]) -> str | None:
     """Return an event's type by its code, else in its own words."""
-    items = found.get(EVENT_TYPE) or found.get(CT_TYPE)
+    items = found.get(codes.EVENT_TYPE) or found.get(codes.CT_TYPE)
     if not items:
         return None
-    return TYPES.get(concept(items[0]) or ("", "")) or meaning(items[0])
+    return codes.TYPES.get(concept(items[0]) or ("", "")) or meaning(items[0])
 
 
 def _phantom(found: dict[Code, list[Dataset]]) -> int | None:
     """Return the diameter of the CTDI phantom in cm."""
-    items = found.get(PHANTOM)
-    return _BODY_CM.get(concept(items[0]) or ("", "")) if items else None
+    items = found.get(codes.PHANTOM)
+    return codes.BODY_CM.get(concept(items[0]) or ("", "")) if items else None
 
 
 def _mean(found: dict[Code, list[Dataset]], code: Code) -> float | None:
@@ -320,12 +287,12 @@ def _made_up(event: dict[str, Any], place: int) -> str:
 def _dose_checks(found: dict[Code, list[Dataset]]) -> list[dict[str, str]]:
     """Return the alert and notification values of an acquisition as they were sent."""
     checks = []
-    for kind in (DOSE_ALERT, DOSE_NOTIFICATION):
+    for kind in (codes.DOSE_ALERT, codes.DOSE_NOTIFICATION):
         for part in found.get(kind, []):
             for item in children(part):
                 sent = number(item.data)
                 told = f"{sent.text} {sent.unit}".strip() if sent else said(item.data)
-                name = meaning(item.data, _CONCEPT_NAME) or item.code[0]
+                name = meaning(item.data, 0x0040A043) or item.code[0]
                 if told:
                     checks.append({"code": item.code[0], "name": name, "value": told})
     return checks
@@ -348,10 +315,10 @@ def _compare(dose: Dose, total_name: str, event_name: str) -> None:
 
 def procedure_reported(root: list[Item]) -> Code | None:
     """Return the code of the procedure that the report is of."""
-    found = _named(root, ("121058", DCM))
+    found = _named(root, codes.REPORTED)
     return concept(found[0]) if found else None
 
 
 def code_of_name(data: Dataset) -> Code | None:
     """Return the code of an object's title."""
-    return code_at(data, _CONCEPT_NAME)
+    return code_at(data, 0x0040A043)

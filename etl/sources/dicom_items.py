@@ -8,12 +8,14 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from etl import units
-from etl.sources.reports import Code, Notes
+from etl.sources.dicom_codes import Code, canonical
+from etl.sources.reports import Notes
 
 _CONTENT, _CONCEPT_NAME, _CONCEPT = 0x0040A730, 0x0040A043, 0x0040A168
 _VALUE, _SCHEME, _MEANING = 0x00080100, 0x00080102, 0x00080104
 _LONG_VALUE, _URN_VALUE = 0x00080119, 0x00080120
 _MEASURED, _NUMBER, _UNITS = 0x0040A300, 0x0040A30A, 0x004008EA
+_FLOATING = 0x0040A161
 _TEXT, _UID, _DATETIME, _NAME = 0x0040A160, 0x0040A124, 0x0040A120, 0x0040A123
 _CHARACTER_SET = 0x00080005
 #: Deeper than any template; a deeper tree is damaged or hostile.
@@ -106,7 +108,7 @@ def code_at(data: Dataset, tag: int) -> Code | None:
         return None
     entry = entries[0]
     value = text(entry, _VALUE) or text(entry, _LONG_VALUE) or text(entry, _URN_VALUE)
-    return (value, text(entry, _SCHEME)) if value else None
+    return canonical(value, text(entry, _SCHEME)) if value else None
 
 
 def children(data: Dataset) -> list[Item]:
@@ -158,11 +160,17 @@ def number(data: Dataset) -> Number | None:
     values = sequence(data, _MEASURED)
     if not values:
         return None
-    sent = text(values[0], _NUMBER)
+    sent = text(values[0], _NUMBER) or _floating(values[0])
     if not sent:
         return None
     code = code_at(values[0], _UNITS)
     return Number(sent, code[0] if code else "", _float(sent))
+
+
+def _floating(measured: Dataset) -> str:
+    """Return the value in binary that some makers send alone; empty where there is none."""
+    value = measured[_FLOATING].value if _FLOATING in measured else None
+    return repr(value) if isinstance(value, float) else ""
 
 
 def numbers(data: Dataset) -> list[float]:

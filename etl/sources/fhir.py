@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 from etl import units
 from etl.sources.base import RefusalError
-from etl.sources.reports import Code, Notes, Report, staged
+from etl.sources.dicom_codes import Code
+from etl.sources.reports import Notes, Report, staged
 from etl.staging import SourceFile, Staged
 from warehouse.settings import Settings
 

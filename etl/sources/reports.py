@@ -14,8 +14,6 @@ from etl.contract import reasons, staged_schema
 from etl.privacy import OLDEST_AGE, impersonal_name, without
 from etl.staging import EVENT, RAW_VALUE, REJECTED, REPORT, UNMAPPED, SourceFile, Staged
 
-#: Code value and coding scheme: what items are matched by, never their English meaning.
-Code = tuple[str, str]
 #: What a report says of a procedure besides dose.
 ABOUT = (
     "site", "accession_number", "study_uid", "modality", "procedure_start_at", "performed_on",

@@ -9,7 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 from pydicom import dcmread, dcmwrite
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+)
 
 from etl import normalise as to
 from etl.staging import Staged
@@ -248,10 +254,70 @@ def test_codes_decide_not_words(tmp_path: Path) -> None:
     assert load(made.projection([other, made.exposure(1)]), tmp_path, "o")["kap_gycm2"] is None
 
 
-@pytest.mark.parametrize("kind", [("P5-06000", "SRT"), ("44491008", "SCT")])
+@pytest.mark.parametrize(
+    "kind",
+    [("P5-06000", "SRT"), ("44491008", "SCT"), ("P5-06000", "SNM3"), ("P5-06000", "99SDM"),
+     ("P5-06000", "SCT"), ("44491008", "sct")],
+)  # fmt: skip
 def test_old_and_new_codes_of_fluoroscopy(tmp_path: Path, kind: tuple[str, str]) -> None:
     data = made.projection([made.plane(time="0"), made.exposure(1, kind=kind)])
     assert load(data, tmp_path)["modality"] == "fluoroscopy"
+
+
+@pytest.mark.parametrize("scheme", ["dcm", "DCM "])
+def test_a_scheme_is_known_however_it_is_written(tmp_path: Path, scheme: str) -> None:
+    data = made.projection()
+    data.ContentSequence[1].ConceptNameCodeSequence[0].CodingSchemeDesignator = scheme
+    assert load(data, tmp_path)["kap_gycm2"] == 2.4
+
+
+def test_a_value_in_binary_alone_is_read(tmp_path: Path) -> None:
+    data = made.projection()
+    for part in data.ContentSequence[1].ContentSequence:
+        if part.ValueType == "NUM":
+            measured = part.MeasuredValueSequence[0]
+            measured.FloatingPointValue = float(measured[0x0040A30A]._value)
+            del measured[0x0040A30A]
+    found = load(data, tmp_path)
+    assert (found["kap_gycm2"], found["air_kerma_mgy"], found["fluoro_time_s"]) == (2.4, 11.7, 72.5)
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian],
+    ids=lambda syntax: syntax.name,
+)
+def test_every_transfer_syntax_of_reports_is_read(tmp_path: Path, syntax: UID) -> None:
+    data = made.projection()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = syntax
+    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
+    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+    dcmwrite(tmp_path / "r", data, enforce_file_format=True)
+    assert row(made.read(tmp_path / "r", tmp_path))["kap_gycm2"] == 2.4
+    headless = tmp_path / "headless"
+    headless.write_bytes((tmp_path / "r").read_bytes()[132:])
+    assert row(made.read(headless, tmp_path))["kap_gycm2"] == 2.4
+
+
+def test_a_room_with_a_ct_and_a_fluoroscope_tells_of_both(tmp_path: Path) -> None:
+    data = made.tomography()
+    data.ContentSequence = [*data.ContentSequence, made.plane(), made.exposure(1), made.exposure(2)]
+    staged = made.read(made.save(data, tmp_path / "r"), tmp_path)
+    told = staged.reports.select("modality", "dlp_mgycm", "kap_gycm2", "air_kerma_mgy").rows()
+    assert told == [("CT", 340.0, None, None), ("fluoroscopy", None, 2.4, 11.7)]
+    assert staged.reports["report_uid"].n_unique() == 2 and staged.events.height == 4
+    empty = made.tomography()
+    empty.ContentSequence = [*empty.ContentSequence, made.item("CONTAINER", "113702")]
+    assert load(empty, tmp_path)["modality"] == "CT"
+
+
+def test_planes_without_a_name_are_not_added_in_air_kerma(tmp_path: Path) -> None:
+    planes = [made.plane(kap="0.0003", kerma="0.010"), made.plane(kap="0.0001", kerma="0.004")]
+    for one in planes:
+        del one.ContentSequence[0]
+    found = load(made.projection(planes), tmp_path)
+    assert (found["kap_gycm2"], found["air_kerma_mgy"]) == (4.0, 10.0)
 
 
 def test_without_template_the_reported_procedure_decides(tmp_path: Path) -> None:
@@ -582,8 +648,10 @@ def test_a_compressed_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     path.write_bytes(good)
     assert row(made.read(path, tmp_path))["kap_gycm2"] == 2.4
     squeezer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    path.write_bytes(meta + squeezer.compress(b"\0" * 200_000) + squeezer.flush())
-    assert "unpacks to more" in (made.read(path, tmp_path).refusal or "")
+    bomb = meta + squeezer.compress(b"\0" * 200_000) + squeezer.flush()
+    for data in (bomb, bomb[132:]):  # with and without the preamble
+        path.write_bytes(data)
+        assert "unpacks to more" in (made.read(path, tmp_path).refusal or "")
 
 
 def test_a_tree_without_end_is_refused(tmp_path: Path) -> None:
