@@ -124,19 +124,22 @@ def restore(
 ) -> None:
     """Bring a backup back, all of it or nothing."""
     from etl.backup import BackupError
-    from etl.backup import restore as bring_back
     from etl.lock import AlreadyRunningError
-    from etl.pseudonym import KeyProblemError
+    from etl.publish import NewerSchemaError
+    from etl.restore import restore as bring_back
+    from warehouse.keys import KeyProblemError
 
     try:
-        aside = bring_back(_settings(), source, replace=replace)
+        done = bring_back(_settings(), source, replace=replace)
     except AlreadyRunningError as error:
         raise _stop(str(error), ledger.RUNNING) from None
-    except (BackupError, KeyProblemError, OSError) as error:
+    except (BackupError, KeyProblemError, NewerSchemaError, OSError) as error:
         raise _stop(str(error), ledger.USAGE) from None
     show.say(f"restored into {_settings().data_dir}")
-    if aside:
-        show.say(f"the former state lies in {aside}")
+    if done.forgotten:
+        show.say(f"patients forgotten since that backup, deleted again: {done.forgotten}")
+    if done.aside:
+        show.say(f"the former state lies in {done.aside}")
 
 
 @app.command()
@@ -264,10 +267,10 @@ def _refresh(
     chosen: Settings, paths: tuple[Path, ...], dry_run: bool, retry: bool, as_json: bool
 ) -> RunResult:
     from etl.lock import AlreadyRunningError
-    from etl.pseudonym import KeyProblemError
     from etl.publish import NewerSchemaError
     from etl.refresh import Asked, MissingPathError
     from etl.refresh import refresh as run
+    from warehouse.keys import KeyProblemError
 
     try:
         with show.progress() as tell:

@@ -1,9 +1,8 @@
-"""Save and bring back all state of an installation in one checked file."""
+"""Save all state of an installation in one checked file."""
 
 import hashlib
 import io
 import json
-import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -11,16 +10,17 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from etl.lock import only_one
-from etl.pseudonym import fingerprint, fingerprints, load_key
-from etl.publish import point_to, snapshots
+from etl.pseudonym import fingerprint, load_key
 from warehouse.connect import current_snapshot
 from warehouse.settings import Settings
 
 MANIFEST = "manifest.json"
 REGISTER = "backups.json"
+#: Start of the folders in which a restore leaves the former state.
+ASIDE = "before-restore-"
 #: What is not state: it is made again, is the source itself, or belongs to the running process.
 _LEFT_OUT = {"inbox", "snapshots", "demo", "logs", "refresh.lock", "key"}
 _SQLITE = ".db"
@@ -98,8 +98,12 @@ def _add(
     yield _add_file(tar, f"snapshots/{snapshot.name}", snapshot)
     for path in sorted(settings.data_dir.rglob("*")):
         name = path.relative_to(settings.data_dir)
-        if name.parts[0] in _LEFT_OUT or not path.is_file() or path.name.startswith("."):
+        if name.parts[0] in _LEFT_OUT or name.parts[0].startswith(ASIDE) or not path.is_file():
             continue
+        if any(part.startswith(".") for part in name.parts):
+            continue  # half written
+        if settings.encryption_key_file and path.samefile(settings.encryption_key_file):
+            continue  # beside what it protects it protects nothing
         if path.suffix == _SQLITE:
             path = _settled(path, scratch)
         elif path.name.endswith((f"{_SQLITE}-wal", f"{_SQLITE}-shm")):
@@ -128,80 +132,3 @@ def _add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     info = tarfile.TarInfo(name)
     info.size, info.mtime = len(data), int(datetime.now(UTC).timestamp())
     tar.addfile(info, io.BytesIO(data))
-
-
-def restore(settings: Settings, source: Path, *, replace: bool = False) -> Path | None:
-    """Bring a backup back; return where the former state was set aside, if there was any.
-
-    Everything is unpacked and checked before anything is touched. Over an existing warehouse it
-    needs ``replace``; the former files are then moved aside, not deleted.
-    """
-    if current_snapshot(settings.snapshots) is not None and not replace:
-        raise BackupError(
-            f"{settings.data_dir} holds a warehouse: restore with --replace to set it aside"
-        )
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with (
-        only_one(settings.data_dir / "refresh.lock"),
-        tempfile.TemporaryDirectory(dir=settings.data_dir, prefix=".restore-") as scratch,
-    ):
-        folder = Path(scratch)
-        told = _unpack(source, folder)
-        _fits(settings, told, with_key=(folder / "key").exists())
-        aside = _set_aside(settings, folder)
-        for path in sorted(folder.iterdir()):
-            if path.name != MANIFEST:
-                shutil.move(path, settings.data_dir / path.name)
-        point_to(snapshots(settings.snapshots)[0])
-    return aside
-
-
-def _unpack(source: Path, folder: Path) -> dict[str, dict[str, str]]:
-    """Unpack into a folder and hold every file against the manifest."""
-    try:
-        with tarfile.open(source) as tar:
-            tar.extractall(folder, filter="data")
-        told = json.loads((folder / MANIFEST).read_text("utf-8"))
-    except (tarfile.TarError, OSError, ValueError) as error:
-        raise BackupError(f"{source} is no whole backup: {error}") from error
-    for name, expected in told["sha256"].items():
-        path = folder / PurePosixPath(name)
-        if not path.is_file():
-            raise BackupError(f"{source} is damaged: {name} is missing")
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != expected:
-                raise BackupError(f"{source} is damaged: {name} is not what was saved")
-    return told
-
-
-def _fits(settings: Settings, told: dict[str, dict[str, str]], *, with_key: bool) -> None:
-    """Refuse a backup whose patients this installation's key would not know again."""
-    if with_key:
-        return
-    key = settings.data_dir / "key"
-    supplied = settings.pseudonym_key is not None or settings.pseudonym_key_file is not None
-    if not supplied and not key.exists():
-        raise BackupError(
-            f"the backup does not hold the pseudonym key: put its copy to {key} (or set "
-            "KERMA_PSEUDONYM_KEY) and restore again"
-        )
-    if told["key_fingerprint"] not in fingerprints(load_key(settings, create=False)):
-        raise BackupError("the pseudonym key here is not the one of the backup: supply that one")
-
-
-def _set_aside(settings: Settings, folder: Path) -> Path | None:
-    """Move what the backup replaces into a folder beside it."""
-    replaced = [
-        settings.data_dir / path.name
-        for path in folder.iterdir()
-        if (settings.data_dir / path.name).exists()
-    ]
-    if not replaced:
-        return None
-    aside = settings.data_dir / f"before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    aside.mkdir()
-    for path in replaced:
-        shutil.move(path, aside / path.name)
-    for name in ("reviews.db-wal", "reviews.db-shm"):
-        (settings.data_dir / name).unlink(missing_ok=True)
-    return aside

@@ -50,6 +50,7 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="do not ask again")] = False,
 ) -> None:
     """Delete all that is stored of one patient, and say what remains to be done by hand."""
+    from etl import forgotten
     from etl.patient import forget as delete
 
     with _words():
@@ -61,7 +62,8 @@ def forget(
                 abort=True,
                 err=True,
             )
-        done = delete(chosen(), asked)
+        settings = chosen()
+        done = delete(settings, asked)
     if not done.found:
         show.say("nothing is stored of this patient id")
     show.say(f"deleted: {_listed(done.counts)}")
@@ -71,6 +73,13 @@ def forget(
         show.say(f"to do: the source file {name} still holds the patient; delete or redact it")
     for path in done.backups:
         show.say(f"to do: the backup {path} may hold the patient; make a new one and delete it")
+    for path in done.far_backups:
+        show.say(
+            f"{path} is not there: restored here it is freed of the patient, elsewhere only with "
+            f"{forgotten.path_of(settings)} copied beside it as {forgotten.beside(Path(path)).name}"
+        )
+    for path in done.set_aside:
+        show.say(f"to do: {path}, set aside by a restore, may hold the patient; delete it")
     show.say(
         "to do: a file that names the patient again loads them again; tell the source. Copies that "
         "people took (downloads, reports, exports) and logs of other systems are theirs to delete"
@@ -125,6 +134,19 @@ def rekey() -> None:
     raise typer.Exit(result.exit_code)
 
 
+@app.command()
+def decrypt() -> None:
+    """Write all snapshots in clear; with an encryption key a refresh encrypts them by itself."""
+    from etl.encrypt import decrypt as write_in_clear
+
+    with _words():
+        changed, left = write_in_clear(chosen())
+    show.say(f"in clear now: {', '.join(changed) or 'nothing was encrypted'}")
+    for message in left:
+        show.say(message)
+    show.say("to do: take the key out of the settings, or the next refresh encrypts again")
+
+
 def _asked(patient_id: str | None) -> str:
     """Return the id given, or read it from the terminal unseen, or from standard input."""
     if patient_id not in (None, "-"):
@@ -144,8 +166,8 @@ def _words() -> Iterator[None]:
     from etl.export import NothingToExportError
     from etl.lock import AlreadyRunningError
     from etl.patient import NoWarehouseError
-    from etl.pseudonym import KeyProblemError
     from etl.publish import NewerSchemaError, NoGoodSnapshotError
+    from warehouse.keys import KeyProblemError
     from warehouse.review_tables import NewerReviewsError, ReviewsUnreachableError
 
     try:

@@ -5,7 +5,8 @@ from pathlib import Path
 import polars as pl
 
 from etl.deidentify import Dates, Export, deidentify, words
-from etl.publish import base_snapshot, reading, run_sql
+from etl.publish import base_snapshot, run_sql
+from warehouse.connect import reading
 from warehouse.settings import Settings
 from warehouse.spreadsheets import neutralised
 

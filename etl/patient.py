@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -12,15 +12,18 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from etl import backup, marts
+from etl import backup, forgotten, marts
+from etl.encrypt import bring_up
 from etl.ledger import Counts
 from etl.lock import only_one
 from etl.merge import Merge
-from etl.normalise import pseudonymiser
+from etl.normalise import pseudonymiser, rekeyed
 from etl.privacy import REMOVED
 from etl.pseudonym import SEPARATOR, load_key
-from etl.publish import base_snapshot, compare_key, reading, run_sql, snapshots, work_on
+from etl.publish import base_snapshot, compare_key, run_sql, work_on
+from etl.rekey import IN_TEXT, rekey
 from warehouse import review_patient
+from warehouse.connect import reading, snapshots
 from warehouse.settings import Settings
 
 #: Tables with rows of a patient; ``warehouse/patient/<table>.sql`` selects them.
@@ -46,7 +49,9 @@ class Forgotten:
     counts: dict[str, int] = field(default_factory=dict)
     snapshots_removed: list[str] = field(default_factory=list)
     inbox_files: list[str] = field(default_factory=list)
-    backups: list[str] = field(default_factory=list)
+    backups: list[str] = field(default_factory=list)  #: a restore forgets the patient again
+    far_backups: list[str] = field(default_factory=list)  #: of these only on this machine
+    set_aside: list[str] = field(default_factory=list)  #: folders that a restore left
 
     @property
     def found(self) -> bool:
@@ -78,6 +83,7 @@ def disclose(settings: Settings, patient_id: str) -> dict[str, Any]:
         "source_files": files,
         "snapshots": [path.name for path in kept if _holds(path, keys)],
         "backups": [entry["path"] for entry in backup.register(settings)],
+        "set_aside": _set_aside(settings),
     }
 
 
@@ -92,26 +98,54 @@ def forget(settings: Settings, patient_id: str) -> Forgotten:
     """Delete a patient from warehouse, history, quarantine, reviews and kept snapshots.
 
     The warehouse is written anew without the patient, and the older snapshots are removed: they
-    hold the patient too. What Kerma does not own (source files, backups) is named, not touched.
+    hold the patient too. What Kerma does not own (source files, backups) is named, not touched; a
+    restore of an older backup forgets the patient again.
     """
     keys = pseudonyms(settings, patient_id)
-    done = Forgotten()
+    saved = list(dict.fromkeys(Path(entry["path"]) for entry in backup.register(settings)))
     with only_one(settings.data_dir / "refresh.lock"):
-        with _snapshot(settings) as con:
-            _find(con, keys)
-            done.counts = {table: len(list(_rows(con, table, keys))) for table in TABLES}
-            done.inbox_files = [
-                str(file["path"]) for file in _rows(con, "files", keys) if _is_there(settings, file)
-            ]
-            cases = _cases(con)
-        older = [path for path in snapshots(settings.snapshots) if _holds(path, keys)]
-        if any(done.counts.values()):
-            _publish_without(settings, keys)
-        for path in older:
-            path.unlink(missing_ok=True)
-        done.snapshots_removed = [path.name for path in older]
-        done.counts |= review_patient.forget(settings, cases)
-    done.backups = [entry["path"] for entry in backup.register(settings)]
+        done = _delete(settings, keys)
+        marked = [*keys, *(key[:_SHORT] for key in keys)]
+        far = forgotten.remember(settings, marked, saved)
+    done.backups = [str(path) for path in saved]
+    done.far_backups = [str(path) for path in far]
+    done.set_aside = _set_aside(settings)
+    return done
+
+
+def forget_again(settings: Settings, marks: Iterable[str]) -> int:
+    """Delete the patients of some marks (``etl.forgotten``) from a state that was saved before.
+
+    The caller holds the refresh's lock. Return how many patients these were.
+    """
+    gone = frozenset(marks)
+    with _snapshot(settings) as con:
+        held = {key for (key,) in run_sql(con, "write/rekey_patients")}
+        for (text,) in run_sql(con, "write/rekey_texts"):
+            held |= set(IN_TEXT.findall(text))
+    found = sorted(key for key in held if forgotten.mark(key) in gone)
+    if found:
+        _delete(settings, found)
+    return len(found)
+
+
+def _delete(settings: Settings, keys: list[str]) -> Forgotten:
+    """Delete a patient, by pseudonyms."""
+    done = Forgotten()
+    with _snapshot(settings) as con:
+        _find(con, keys)
+        done.counts = {table: len(list(_rows(con, table, keys))) for table in TABLES}
+        done.inbox_files = [
+            str(file["path"]) for file in _rows(con, "files", keys) if _is_there(settings, file)
+        ]
+        cases = _cases(con)
+    older = [path for path in snapshots(settings.snapshots) if _holds(path, keys)]
+    if any(done.counts.values()):
+        _publish_without(settings, keys)
+    for path in older:
+        path.unlink(missing_ok=True)
+    done.snapshots_removed = [path.name for path in older]
+    done.counts |= review_patient.forget(settings, cases)
     return done
 
 
@@ -120,13 +154,13 @@ def _publish_without(settings: Settings, keys: list[str]) -> None:
     started = datetime.now(UTC)
     run_id = f"{started:%Y%m%dT%H%M%SZ}-forget"
     base, _ = base_snapshot(settings.snapshots)
+    bring_up(settings)
     key = load_key(settings, create=False)
     with work_on(settings, run_id, base, key) as work:
         if work.added_keys:
-            from etl.rekey import rekey
-
             Merge(work.con, run_id, work.folder)
             rekey(work.con, key, work.added_keys, work.folder)
+            keys = [*keys, *(rekeyed(key, work.added_keys) for key in keys if len(key) > _SHORT)]
         merge = Merge(work.con, run_id, work.folder)
         _find(work.con, keys)
         run_sql(work.con, "patient/forget", patients=keys)
@@ -162,6 +196,11 @@ def _rows(con: duckdb.DuckDBPyConnection, table: str, keys: list[str]) -> Iterat
 
 def _cases(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return pl.DataFrame(run_sql(con, "patient/keys"), schema=_CASE, orient="row")
+
+
+def _set_aside(settings: Settings) -> list[str]:
+    """Return the folders with states that a restore replaced."""
+    return sorted(str(path) for path in settings.data_dir.glob(f"{backup.ASIDE}*"))
 
 
 def _holds(path: Path, keys: list[str]) -> bool:

@@ -10,31 +10,25 @@ The former key alone tells nothing any more, but stays a part of the computation
 import hmac
 import os
 import secrets
-import stat
 from pathlib import Path
 
+from warehouse.keys import KeyProblemError, from_file, from_text
 from warehouse.settings import Settings
 
-#: Shorter keys could be searched for by somebody who knows some patient ids.
-LEAST_CHARACTERS = 32
 #: Between the keys, oldest first.
 SEPARATOR = b"\n"
-
-
-class KeyProblemError(Exception):
-    """The key is missing, weak, open to others or not the one the warehouse was made with."""
 
 
 def load_key(settings: Settings, *, create: bool) -> bytes:
     """Return the key; generate it at first use, for this run only when nothing may be written."""
     if settings.pseudonym_key is not None:
-        return _strong(settings.pseudonym_key.get_secret_value(), "KERMA_PSEUDONYM_KEY")
+        return _ring(from_text(settings.pseudonym_key.get_secret_value(), "KERMA_PSEUDONYM_KEY"))
     path = settings.pseudonym_key_file or settings.data_dir / "key"
     if settings.pseudonym_key_file is None and not path.exists():
         if not create:
             return secrets.token_hex(32).encode()
         _generate(path)
-    return _read(path)
+    return _ring(from_file(path))
 
 
 def fingerprints(key: bytes) -> list[str]:
@@ -59,7 +53,7 @@ def add_key(settings: Settings) -> Path:
             "the key is supplied from outside: write the new one (openssl rand -hex 32) behind the "
             "former, on a line of its own, and run a refresh"
         )
-    _write(path, [*_read(path).decode().split(), secrets.token_hex(32)])
+    _write(path, [*from_file(path), secrets.token_hex(32)])
     return path
 
 
@@ -68,25 +62,8 @@ def fingerprint(key: bytes) -> str:
     return hmac.digest(key, b"kerma patient key", "sha256").hex()
 
 
-def _read(path: Path) -> bytes:
-    try:
-        if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise KeyProblemError(f"{path}: other users can read the key; run: chmod 600 {path}")
-        return _strong(path.read_text("ascii"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeyProblemError(f"{path}: the key cannot be read: {error}") from error
-
-
-def _strong(text: str, where: str) -> bytes:
-    """Return the keys of a text, one a line, oldest first."""
-    ring = [line.strip() for line in text.strip().splitlines() if line.strip()] or [""]
-    for key in ring:
-        if len(key) < LEAST_CHARACTERS:
-            raise KeyProblemError(
-                f"{where}: the key has {len(key)} characters and needs {LEAST_CHARACTERS} or more; "
-                "take the one of your backup, or generate one with: openssl rand -hex 32"
-            )
-    return SEPARATOR.join(key.encode() for key in ring)
+def _ring(keys: list[str]) -> bytes:
+    return SEPARATOR.join(key.encode() for key in keys)
 
 
 def _generate(path: Path) -> None:

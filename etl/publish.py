@@ -14,8 +14,10 @@ from typing import Any
 import duckdb
 
 from etl.privacy import OLDEST_AGE
-from etl.pseudonym import KeyProblemError, fingerprint, since
-from warehouse.connect import READ_ONLY, problem, snapshot_number, snapshots
+from etl.pseudonym import fingerprint, since
+from warehouse.connect import damage, problem, snapshot_number, snapshots
+from warehouse.files import Config, encryption, is_as_wanted, is_encrypted, opened
+from warehouse.keys import KeyProblemError
 from warehouse.settings import Settings
 
 SQL = Path(__file__).resolve().parent.parent / "warehouse"
@@ -74,27 +76,31 @@ def base_snapshot(folder: Path) -> tuple[Path | None, list[str]]:
     """Return the snapshot to build on and what is wrong with better ones.
 
     That is the one in service; where it cannot be opened, the newest that can. The files loaded
-    since then are unknown to it, so the same run loads them again.
+    since then are unknown to it, so the same run loads them again. A key that is wanting is no
+    damage: nothing older in clear takes the place of an encrypted one.
     """
     link = folder / LINK
     current = [link.resolve()] if link.is_symlink() else []
     others = [path for path in snapshots(folder) if path not in current]
     problems: list[str] = []
+    locked: KeyProblemError | None = None
     for path in current + others:
-        wrong = problem(path)
+        try:
+            wrong = damage(path)
+        except KeyProblemError as error:
+            locked, wrong = locked or error, str(error)
         if wrong is None:
+            if locked and not is_encrypted(path):
+                raise locked
             if problems:
                 problems.append(f"building on {path.name} instead")
             return path, problems
         problems.append(f"snapshot {path.name} cannot be used: {wrong}")
+    if locked:
+        raise locked
     if problems:
         raise NoGoodSnapshotError("; ".join(problems) + "; restore a backup into " + str(folder))
     return None, []
-
-
-def reading(snapshot: Path) -> duckdb.DuckDBPyConnection:
-    """Open a snapshot for a moment; a reader in the same process may have it open too."""
-    return duckdb.connect(snapshot, read_only=True, config=READ_ONLY)
 
 
 @dataclass
@@ -113,7 +119,7 @@ class Work:
     def compact(self) -> None:
         """Write the copy anew, so that nothing that was deleted stays readable in its file."""
         fresh = self.folder / "compact.duckdb"
-        run_sql(self.con, "write/compact", path=str(fresh))
+        write_anew(self.con, fresh, encryption().key)
         self.con.close()
         fresh.replace(self.file)
         self.con = connect(self.file, self.folder)
@@ -129,14 +135,16 @@ class Work:
         self.closed = True
         left = self.file.with_name(f"{self.file.name}.wal")
         wrong = f"{left.name} is left" if left.exists() else problem(self.file)
+        if not wrong and not is_as_wanted(self.file):
+            wrong = "it is not encrypted as the settings say"
         if wrong:
             raise BrokenPromiseError(f"the new snapshot is not whole ({wrong})")
-        _sync(self.file)
+        sync(self.file)
         folder = self.settings.snapshots
         number = 1 + max(map(snapshot_number, snapshots(folder)), default=0)
         target = folder / f"kerma-{started.astimezone(UTC):%Y%m%dT%H%M%SZ}-{number:06d}.duckdb"
         self.file.rename(target)
-        _sync(folder)
+        sync(folder)
         point_to(target)
         prune(folder, self.settings.keep_snapshots)
         return target
@@ -148,7 +156,7 @@ def point_to(snapshot: Path) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(snapshot.name)
     fresh.replace(snapshot.with_name(LINK))
-    _sync(snapshot.parent)
+    sync(snapshot.parent)
 
 
 def prune(folder: Path, keep: int) -> None:
@@ -196,16 +204,24 @@ def work_on(settings: Settings, run_id: str, base: Path | None, key: bytes) -> I
 
 
 def connect(file: Path, folder: Path) -> duckdb.DuckDBPyConnection:
-    """Open a warehouse for writing."""
-    config = {
+    """Open a warehouse for writing; it spills into a folder."""
+    config: Config = {
         "threads": 2,
         "memory_limit": "750MB",
         "preserve_insertion_order": "false",
         "temp_directory": str(folder / "spill"),
         "checkpoint_threshold": "1GB",
-        "autoinstall_known_extensions": "false",
     }
-    return duckdb.connect(file, config=config)
+    return opened(file, config, read_only=False)
+
+
+def write_anew(con: duckdb.DuckDBPyConnection, target: Path, key: str | None) -> None:
+    """Copy all that an open warehouse holds into a new file, in clear or under a key."""
+    if key is None:
+        run_sql(con, "write/fresh", path=str(target))
+    else:
+        run_sql(con, "write/fresh_encrypted", path=str(target), key=key)
+    run_sql(con, "write/compact")
 
 
 def create(con: duckdb.DuckDBPyConnection, time_zone: str, key: bytes) -> None:
@@ -270,7 +286,7 @@ def _clone(source: int, target: int) -> bool:
     return True
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Force a file or folder to the disk."""
     if path.is_dir() and os.name != "posix":
         return

@@ -13,6 +13,7 @@ import polars as pl
 from etl import marts
 from etl.ahead import Group, One, Outcome, Reading, opened
 from etl.alerts import find as find_alerts
+from etl.encrypt import bring_up
 from etl.entered import as_log
 from etl.find import Found, Seen, find, unchanged
 from etl.follow_up import UNPLACED
@@ -23,7 +24,7 @@ from etl.lock import only_one
 from etl.merge import Merge
 from etl.notify import notify
 from etl.privacy import REMOVED
-from etl.pseudonym import KeyProblemError, load_key
+from etl.pseudonym import load_key
 from etl.publish import (
     NewerSchemaError,
     Work,
@@ -32,7 +33,6 @@ from etl.publish import (
     latest_version,
     one_row,
     point_to,
-    reading,
     remove_leftovers,
     run_sql,
     work_on,
@@ -40,8 +40,9 @@ from etl.publish import (
 from etl.rekey import rekey
 from etl.staging import SourceFile, Staged, renamed
 from warehouse.confirmed_names import confirmed_names
-from warehouse.connect import current_snapshot
+from warehouse.connect import current_snapshot, reading
 from warehouse.entries import entries_after
+from warehouse.keys import KeyProblemError
 from warehouse.procedures import procedures
 from warehouse.review_tables import NewerReviewsError, ReviewsUnreachableError
 from warehouse.settings import Settings
@@ -118,6 +119,8 @@ class _Run:
         self.base, problems = base_snapshot(self.settings.snapshots)
         for problem in problems:
             self._warn(problem)
+        if not self.asked.dry_run:
+            self._encrypt()
         added = b""
         if self.base is not None:
             with reading(self.base) as con:
@@ -133,6 +136,14 @@ class _Run:
             self.result.snapshot = self.base.name
         if not self.asked.dry_run:
             seen.save(whole=not self.asked.paths)
+
+    def _encrypt(self) -> None:
+        """Put the snapshots kept under the encryption key in force."""
+        changed, left = bring_up(self.settings)
+        if changed:
+            self._warn(f"encrypted under the key in force: {', '.join(changed)}")
+        for message in left:
+            self._warn(message)
 
     def _link_is_elsewhere(self) -> bool:
         """Say whether readers open another file, or none: a death just before the first link."""

@@ -11,7 +11,7 @@ from etl.pseudonym import fingerprint
 from etl.publish import run_sql
 
 #: A patient within the text of a rejected row; the shortened form of old rows cannot be re-keyed.
-_IN_TEXT = re.compile(r"pseudonym:([0-9a-f]+)")
+IN_TEXT = re.compile(r"pseudonym:([0-9a-f]+)")
 _WHOLE = 64
 
 
@@ -25,7 +25,7 @@ def rekey(con: duckdb.DuckDBPyConnection, key: bytes, keys: bytes, folder: Path)
     former = [key for (key,) in run_sql(con, "write/rekey_patients")]
     fresh = [rekeyed(key, keys) for key in former]
     texts = run_sql(con, "write/rekey_texts")
-    told = [(text, _IN_TEXT.sub(lambda found: _again(found[1], keys), text)) for (text,) in texts]
+    told = [(text, IN_TEXT.sub(lambda found: _again(found[1], keys), text)) for (text,) in texts]
     patients = pl.DataFrame(
         {"former": former, "fresh": fresh}, schema=dict.fromkeys(("former", "fresh"), pl.String)
     )

@@ -8,7 +8,9 @@ from typing import Any
 import polars as pl
 
 from etl.publish import SQL
-from warehouse.connect import current_snapshot, cursor, problem, serving
+from warehouse.connect import current_snapshot, cursor, damage, serving
+from warehouse.files import is_as_wanted, is_encrypted
+from warehouse.keys import KeyProblemError
 from warehouse.settings import Settings
 
 #: What monitoring sees as exit code.
@@ -23,14 +25,30 @@ def status(settings: Settings) -> dict[str, Any]:
     health, why = judged(last, snapshot is not None, settings.stale_hours, datetime.now(UTC))
     if current is not None and snapshot is not None:
         state["snapshot"] = snapshot.name
-        if wrong := problem(snapshot):
-            health, why = "failed", f"{snapshot.name} cannot be used ({wrong}): restore a backup"
+        if wrong := _unusable(snapshot):
+            health, why = "failed", wrong
         else:
             state |= _rows(snapshot, "status").row(0, named=True)
+            state["encryption"] = _encryption(snapshot)
         if snapshot != current:
             health = "failed"
             why = f"{current.name} is damaged, {snapshot.name} serves until the next refresh"
     return {"health": health, "why": why} | state | {"last_run": last}
+
+
+def _unusable(snapshot: Path) -> str | None:
+    """Say why a snapshot cannot be used and what to do, or None."""
+    try:
+        wrong = damage(snapshot)
+    except KeyProblemError as error:
+        return str(error)
+    return f"{snapshot.name} cannot be used ({wrong}): restore a backup" if wrong else None
+
+
+def _encryption(snapshot: Path) -> str:
+    """Say whether the snapshot in service is encrypted, and whether the settings want another."""
+    now = "on" if is_encrypted(snapshot) else "off"
+    return now if is_as_wanted(snapshot) else f"{now}, under the key in force from the next refresh"
 
 
 def judged(

@@ -12,13 +12,14 @@ from threading import Lock
 
 import duckdb
 
-#: A reader can neither write, nor reach a file or address, nor undo that.
-READ_ONLY = {
+from warehouse.files import Config, opened
+from warehouse.keys import KeyProblemError
+
+#: A reader can neither write, nor reach a file or address, nor undo that (``warehouse.files``).
+READING: Config = {
     "threads": 2,
     "memory_limit": "2GB",
-    "enable_external_access": "false",
     "python_enable_replacements": "false",
-    "lock_configuration": "true",
 }
 KEPT_OPEN = 2
 
@@ -53,10 +54,23 @@ def snapshot_number(path: Path) -> int:
     return int(match[1]) if match else 0
 
 
+def reading(snapshot: Path) -> duckdb.DuckDBPyConnection:
+    """Open a snapshot for a moment; readers in the same process may have it open too."""
+    return opened(snapshot, READING, read_only=True)
+
+
 def problem(path: Path) -> str | None:
     """Say why a snapshot cannot be used, or None."""
     try:
-        with duckdb.connect(path, read_only=True, config=READ_ONLY) as con:
+        return damage(path)
+    except KeyProblemError as error:
+        return str(error)
+
+
+def damage(path: Path) -> str | None:
+    """Say why a snapshot cannot be used, or None; raise KeyProblemError where the key wants."""
+    try:
+        with reading(path) as con:
             con.sql(_VERSION).fetchall()
             (whole,) = con.sql(_SIZE).fetchall()[0]
         if path.stat().st_size < whole:
@@ -98,7 +112,7 @@ def cursor(snapshot: Path) -> duckdb.DuckDBPyConnection:
     """
     with _lock:
         if snapshot not in _open:
-            _open[snapshot] = duckdb.connect(snapshot, read_only=True, config=READ_ONLY)
+            _open[snapshot] = reading(snapshot)
             while len(_open) > KEPT_OPEN:
                 _open.popitem(last=False)
         _open.move_to_end(snapshot)
@@ -109,5 +123,5 @@ def open_within(snapshot: Path, memory_limit: str) -> None:
     """Open a snapshot for this process's questions within less memory than a server has."""
     with _lock:
         if snapshot not in _open:
-            config = READ_ONLY | {"memory_limit": memory_limit}
-            _open[snapshot] = duckdb.connect(snapshot, read_only=True, config=config)
+            config = READING | {"memory_limit": memory_limit}
+            _open[snapshot] = opened(snapshot, config, read_only=True)

@@ -58,6 +58,18 @@ class Settings(BaseSettings):
     pseudonym_key: SecretStr | None = Field(default=None, description="key behind patient_key")
     pseudonym_key_file: Path | None = Field(default=None, description="its file instead")
 
+    encryption_key: SecretStr | None = Field(
+        default=None, description="key under which snapshots are encrypted; else they are not"
+    )
+    encryption_key_file: Path | None = Field(default=None, description="its file instead")
+    duckdb_extensions: Path | None = Field(
+        default=None, description="folder with DuckDB's httpfs extension, whose cipher it writes by"
+    )
+    encryption_builtin: Literal["accept"] | None = Field(
+        default=None,
+        description="use DuckDB's own cipher, whose random numbers it calls not secure",
+    )
+
     reviews_url: SecretStr | None = Field(
         default=None,
         description="postgresql://… of the reviews; else reviews.db in data_dir",

@@ -9,11 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl.publish import reading
 from etl.refresh import Asked, refresh
 from etl.staging import Staged
 from tests.etl.dicom_made import KEY, read
-from warehouse.connect import current_snapshot
+from warehouse.connect import current_snapshot, reading
 from warehouse.settings import Settings
 
 SAMPLES = Path(__file__).resolve().parents[2] / ".." / "shared" / "samples"

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from etl.backup import BackupError, backup, restore
+from etl.backup import BackupError, backup
 from etl.ledger import FileResult, RunResult
 from etl.notify import message, notify
-from etl.publish import reading
 from etl.refresh import Asked, refresh
+from etl.restore import restore
 from etl.rollback import RollbackError, choices, rollback
 from etl.status import judged, rejected_rows, status
 from warehouse import alert_messages
-from warehouse.connect import current_snapshot, serving, snapshots
+from warehouse.connect import current_snapshot, reading, serving, snapshots
 from warehouse.settings import Settings
 
 HEADER = "site,accession_number,modality,performed_on,patient_id,kap_gycm2\n"
@@ -84,7 +84,7 @@ def test_backup_brings_everything_back_elsewhere(two_nights: Settings, tmp_path:
     with tarfile.open(saved.path) as tar:
         assert {"manifest.json", "key"} <= set(tar.getnames())
     other = here(tmp_path / "other")
-    assert restore(other, saved.path) is None
+    assert restore(other, saved.path).aside is None
     assert accessions(other) == {"A1", "A2"}
     again = "north,A1,fluoroscopy,2026-01-05,P1,1.5"
     result = load(other, "c.csv", again, "north,A9,fluoroscopy,2026-01-09,P9,9")
@@ -106,7 +106,7 @@ def test_restore_sets_the_present_state_aside(two_nights: Settings, tmp_path: Pa
     load(two_nights, "c.csv", "north,A3,fluoroscopy,2026-01-07,P3,3.5")
     with pytest.raises(BackupError, match="holds a warehouse"):
         restore(two_nights, saved.path)
-    aside = restore(two_nights, saved.path, replace=True)
+    aside = restore(two_nights, saved.path, replace=True).aside
     assert accessions(two_nights) == {"A1", "A2"}
     assert aside is not None
     assert len(list((aside / "snapshots").glob("kerma-*.duckdb"))) == 3

@@ -1,6 +1,8 @@
 """One patient through a change of key, told in full, and deleted."""
 
 import json
+import sqlite3
+import tarfile
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -9,16 +11,18 @@ import duckdb
 import polars as pl
 import pytest
 
-from etl.backup import backup
+from etl.backup import BackupError, backup
+from etl.forgotten import beside
 from etl.normalise import pseudonymiser
 from etl.patient import disclose, forget, pseudonyms
-from etl.pseudonym import KeyProblemError, add_key, fingerprints, load_key, since
-from etl.publish import reading, snapshots
+from etl.pseudonym import add_key, fingerprints, load_key, since
 from etl.refresh import Asked, refresh
+from etl.restore import restore
 from tests.conftest import run_etl
 from tests.etl.dicom_made import projection, save
 from warehouse.access import SYSTEM
-from warehouse.connect import current_snapshot
+from warehouse.connect import current_snapshot, reading, snapshots
+from warehouse.keys import KeyProblemError
 from warehouse.queries import run
 from warehouse.review_tables import now, outcome_entry, review, writing
 from warehouse.reviews import case_key
@@ -185,6 +189,56 @@ def test_a_patient_is_forgotten_everywhere(lived: Settings) -> None:
     assert disclose(lived, BERT)["reviews"]["review"], "nobody else's review is touched"
     again = load(lived, "five.csv", row("B3", "2026-04-01", BERT))
     assert again.totals.inserted == 1, "known files stay known, so nothing comes back by itself"
+
+
+def test_an_older_backup_does_not_bring_a_forgotten_patient_back(
+    lived: Settings, tmp_path: Path
+) -> None:
+    saved = tmp_path / "saved.tar"
+    done = forget(lived, ANNA)
+    assert done.backups == [str(saved)] and not done.far_backups
+    assert restore(lived, saved, replace=True).forgotten == 1
+    for told in (disclose(lived, ANNA)["warehouse"], disclose(lived, ANNA)["reviews"]):
+        assert not any(told.values())
+    assert len(disclose(lived, BERT)["warehouse"]["procedure"]) == 2
+    with sqlite3.connect(lived.data_dir / "reviews.db") as con:
+        assert con.execute("select accession_number from outcome_entry").fetchall() == [("B1",)]
+    # Elsewhere, from the list beside the backup; nothing there tells of whom.
+    other = Settings(data_dir=tmp_path / "other", settle_seconds=0)
+    other.data_dir.mkdir()
+    (other.data_dir / "key").write_bytes((lived.data_dir / "key").read_bytes())
+    (other.data_dir / "key").chmod(0o600)
+    assert restore(other, saved).forgotten == 1
+    assert not any(disclose(other, ANNA)["warehouse"].values())
+    assert pseudonyms(lived, ANNA)[0] not in beside(saved).read_text()
+    aside = disclose(lived, ANNA)["set_aside"]
+    assert len(aside) == 1 and (Path(aside[0]) / "reviews.db").exists()
+    # Who comes again after that is a patient like any other, and in later backups.
+    load(lived, "six.csv", row("A6", "2026-06-01", ANNA))
+    backup(lived, tmp_path / "later.tar")
+    with tarfile.open(tmp_path / "later.tar") as tar:
+        assert not [name for name in tar.getnames() if "before-restore" in name]
+    assert restore(lived, tmp_path / "later.tar", replace=True).forgotten == 0
+    assert len(disclose(lived, ANNA)["warehouse"]["procedure"]) == 1
+    saved.unlink()
+    done = forget(lived, ANNA)
+    assert done.far_backups == [str(saved)] and len(done.set_aside) == 2
+
+
+def test_a_backup_holds_what_its_manifest_names_and_nothing_else(
+    lived: Settings, tmp_path: Path
+) -> None:
+    saved = tmp_path / "saved.tar"
+    whole = saved.read_bytes()
+    for odd in ("key", "link"):
+        saved.write_bytes(whole)
+        info = tarfile.TarInfo(odd)
+        if odd == "link":
+            info.type, info.linkname = tarfile.SYMTYPE, "reviews.db"
+        with tarfile.open(saved, "a") as tar:
+            tar.addfile(info)
+        with pytest.raises(BackupError, match=rf"does not know {odd}|{odd} is no plain file"):
+            restore(lived, saved, replace=True)
 
 
 def _reviewed(chosen: Settings, accession: str) -> None:

@@ -11,11 +11,10 @@ import pytest
 import xlsxwriter
 
 from etl.privacy import impersonal_name, names_columns, telling_words, without
-from etl.publish import reading
 from tests.conftest import run_etl
 from tests.etl.dicom_made import ROOT, projection, save, tomography
 from tests.etl.test_fhir import FLUORO, bundle, summary
-from warehouse.connect import current_snapshot
+from warehouse.connect import current_snapshot, reading
 from warehouse.settings import Settings
 
 FAMILY, GIVEN, IDENTIFIER = "Qxmarkerfam", "Qxmarkergiv", "QXID-77812345"

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from etl import stage as etl_stage
 from etl.__main__ import app
 from etl.ahead import One
-from etl.publish import latest_version, point_to, reading
+from etl.publish import latest_version, point_to
 from etl.staging import SourceFile
-from warehouse.connect import current_snapshot
+from warehouse.connect import current_snapshot, reading
 from warehouse.settings import ROOT, settings, shown, shows_demo
 
 HEADER = "site,accession_number,modality,procedure_start_at,kap_gycm2,room\n"

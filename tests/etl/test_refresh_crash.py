@@ -10,16 +10,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from etl.publish import reading
 from tests.etl.staged import content
-from warehouse.connect import current_snapshot
-from warehouse.settings import ROOT
+from warehouse.connect import current_snapshot, reading, snapshots
+from warehouse.files import is_encrypted
+from warehouse.settings import ROOT, settings
 
 HEADER = "site,accession_number,modality,procedure_start_at,kap_gycm2,room,complications\n"
 KILLS, SOAK_KILLS = 42, 1000
@@ -120,6 +120,40 @@ def test_a_killed_refresh_is_completed_by_the_next(
     survive(tmp_path / "data", KILLS // 3, undisturbed, seed)
 
 
+@pytest.fixture
+def encrypted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let this process and those that it starts write encrypted files."""
+    monkeypatch.setenv("KERMA_ENCRYPTION_KEY", "e" * 40)
+    monkeypatch.setenv("KERMA_ENCRYPTION_BUILTIN", "accept")
+    settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+@pytest.mark.usefixtures("encrypted")
+def test_a_killed_refresh_of_encrypted_files(tmp_path: Path, undisturbed: tuple) -> None:
+    survive(tmp_path / "data", 4, undisturbed, 7)
+    assert all(map(is_encrypted, snapshots(tmp_path / "data" / "snapshots")))
+
+
+def test_a_kill_while_files_are_encrypted(
+    tmp_path: Path, undisturbed: tuple, request: pytest.FixtureRequest
+) -> None:
+    data = tmp_path / "data"
+    fill(data)
+    finish(start(data))
+    request.getfixturevalue("encrypted")
+    for kill_at in (5, 7, 9, 11):
+        start(data, kill_at).communicate(timeout=120)
+        assert state(data) == undisturbed[0], kill_at
+    code, said, err = finish(start(data))
+    assert code == 0, err
+    assert state(data) == undisturbed[0] and "failure" not in said
+    assert all(map(is_encrypted, snapshots(data / "snapshots")))
+    assert [p.name for p in (data / "snapshots").iterdir() if p.name.startswith(".")] == []
+
+
 @pytest.mark.soak
 def test_a_thousand_kills(tmp_path: Path, undisturbed: tuple) -> None:
     for seed in range(SOAK_KILLS // 5):
@@ -171,19 +205,24 @@ def test_two_refreshes_at_once(tmp_path: Path, undisturbed: tuple) -> None:
     assert state(data) == undisturbed[0]
 
 
-def test_readers_never_notice_a_publication(tmp_path: Path) -> None:
-    """A reader in another process queries without a pause through 20 publications."""
+@pytest.mark.parametrize(("publications", "fixture"), [(20, None), (6, "encrypted")])
+def test_readers_never_notice_a_publication(
+    tmp_path: Path, publications: int, fixture: str | None, request: pytest.FixtureRequest
+) -> None:
+    """A reader in another process queries without a pause through publications."""
+    if fixture:
+        request.getfixturevalue(fixture)
     data = tmp_path / "data"
     (data / "inbox").mkdir(parents=True)
     reader = subprocess.Popen(
-        [sys.executable, "-c", READER, str(data)],
+        [sys.executable, "-c", READER, str(data), str(publications)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
-        for number in range(20):
+        for number in range(publications):
             publish(data, number)
     finally:
         (data / "stop").touch()
@@ -192,8 +231,8 @@ def test_readers_never_notice_a_publication(tmp_path: Path) -> None:
     said = json.loads(out)
     assert said["mixtures"] == 0
     assert said["late"] == 0
-    assert said["queries"] > 20
-    assert said["rows"] == 20
+    assert said["queries"] > publications
+    assert said["rows"] == publications
 
 
 READER = """
@@ -213,7 +252,7 @@ while not stopping:
         loaded = two.execute("select sum(inserted) from run").fetchall()[0][0]
     queries += 2
     mixtures += rows != loaded
-    late += stopping and rows != 20
+    late += stopping and rows != int(sys.argv[2])
 print(json.dumps({"queries": queries, "mixtures": mixtures, "late": late, "rows": rows}))
 """
 
