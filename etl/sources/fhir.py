@@ -1,10 +1,8 @@
 """FHIR R4: Radiation Dose Summaries (HL7 implementation guide 1.0.0), alone or in bundles."""
 
 import hashlib
-import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,17 +11,19 @@ from zoneinfo import ZoneInfo
 from etl import units
 from etl.sources.base import RefusalError
 from etl.sources.dicom_codes import Code
+from etl.sources.fhir_resources import (
+    Resources,
+    as_dict,
+    as_dicts,
+    as_text,
+    codes,
+    dicom_uid,
+    parse,
+)
 from etl.sources.reports import Notes, Report, staged
 from etl.staging import SourceFile, Staged
 from warehouse.settings import Settings
 
-_SYSTEMS = {
-    "http://dicom.nema.org/resources/ontology/DCM": "DCM",
-    "urn:oid:1.2.840.10008.2.16.4": "DCM",
-    "http://snomed.info/sct": "SCT",
-    "http://loinc.org": "LOINC",
-}
-_SUMMARY = ("73569-6", "LOINC")
 _REPORTED = ("121058", "DCM")
 _CT, _PROJECTION = ("77477000", "SCT"), ("113704", "DCM")
 _MAMMOGRAPHY, _NUCLEAR = ("71651007", "SCT"), ("113502", "DCM")
@@ -35,6 +35,7 @@ _DOSES: dict[Code, tuple[str, str]] = {
     ("113730", "DCM"): ("fluoro_time_s", "s"),
     ("113830", "DCM"): ("ctdi_vol_mgy", "mGy"),
 }
+_HIGHEST = ("air_kerma_mgy", "ctdi_vol_mgy")
 #: Components that are kept beside.
 _KEPT: dict[Code, str] = {
     ("113726", "DCM"): "fluoro_kap",
@@ -46,7 +47,6 @@ _SEX = {"male": "M", "female": "F", "other": "O"}
 _DROPPED = ("entered-in-error", "cancelled")
 #: A bundle is text of a few megabytes at most.
 LARGEST = 256 * 2**20
-_DEEPEST = 64
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class FhirReader:
         """Read all dose summaries of one file."""
         if source.bytes > LARGEST:
             raise RefusalError(f"has {source.bytes:,} bytes: split the bundle and send its parts")
-        known = _Resources(_parse(source.path))
+        known = Resources(parse(source.path))
         reports = [_report(known, one, settings, source) for one in known.summaries]
         if not reports:
             raise RefusalError(
@@ -77,124 +77,8 @@ class FhirReader:
         return staged(source, "fhir", reports, work_dir, key)
 
 
-def _parse(path: Path) -> dict[str, Any]:
-    """Read JSON, and refuse what is no resource; one resource a line is read as one bundle."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        try:
-            found = json.loads(text)
-        except json.JSONDecodeError as error:
-            if error.msg != "Extra data":
-                raise
-            found = _lines(text)
-    except (ValueError, RecursionError) as error:
-        told = str(error)[:200]
-        raise RefusalError(f"is no JSON ({told}): send it again") from error
-    if not isinstance(found, dict) or not isinstance(found.get("resourceType"), str):
-        raise RefusalError("is JSON but no FHIR resource (it has no resourceType): remove it")
-    return found
-
-
-def _lines(text: str) -> dict[str, Any]:
-    """Return the resources that stand one a line (ndjson, FHIR bulk data) as a bundle."""
-    entries = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                entries.append({"resource": json.loads(line)})
-            except json.JSONDecodeError as error:
-                raise RefusalError(
-                    f"line {number} is no JSON ({error}): send the file again"
-                ) from error
-    return {"resourceType": "Bundle", "entry": entries}
-
-
-@dataclass
-class _Resources:
-    """The resources of a file by what refers to them."""
-
-    root: dict[str, Any]
-    by_reference: dict[str, dict[str, Any]] = field(default_factory=dict)
-    summaries: list[dict[str, Any]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        for url, resource in _walk(self.root):
-            kind = resource["resourceType"]
-            if url:
-                self.by_reference[url] = resource
-            if isinstance(resource.get("id"), str):
-                self.by_reference[f"{kind}/{resource['id']}"] = resource
-            if kind == "Observation" and _SUMMARY in _codes(resource.get("code")):
-                self.summaries.append(resource)
-
-    def find(self, reference: Any, within: dict[str, Any]) -> dict[str, Any]:
-        """Return the resource that a reference names, or an empty one."""
-        name = _dict(reference).get("reference")
-        if not isinstance(name, str):
-            return {}
-        if name.startswith("#"):
-            inside = (r for r in _dicts(within.get("contained")) if r.get("id") == name[1:])
-            return next(inside, {})
-        short = "/".join(name.split("/_history")[0].split("/")[-2:])
-        return self.by_reference.get(name) or self.by_reference.get(short) or {}
-
-
-def _walk(
-    resource: Any, url: str | None = None, depth: int = 0
-) -> Iterator[tuple[str | None, Any]]:
-    """Yield every resource of a bundle with its address."""
-    if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
-        return
-    if depth > _DEEPEST:
-        raise RefusalError("holds bundles within bundles without end: remove it")
-    if resource["resourceType"] != "Bundle":
-        yield url, resource
-        return
-    for entry in _dicts(resource.get("entry")):
-        address = entry.get("fullUrl")
-        yield from _walk(
-            entry.get("resource"), address if isinstance(address, str) else None, depth + 1
-        )
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    """Return the objects of a list, or a lone object as a list."""
-    listed = value if isinstance(value, list) else [value]
-    return [one for one in listed if isinstance(one, dict)]
-
-
-def _text(value: Any) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
-
-
-def _codes(concept: Any) -> list[Code]:
-    """Return the codes of a concept by value and scheme."""
-    return [
-        (str(c.get("code")), _SYSTEMS.get(str(c.get("system")).split("|")[0], ""))
-        for c in _dicts(_dict(concept).get("coding"))
-    ]
-
-
-def _uid(identifiers: Any, kind: str | None = None) -> str | None:
-    """Return a DICOM UID from identifiers, without its mark."""
-    for one in _dicts(identifiers):
-        types = [code for code, _ in _codes(one.get("type"))]
-        value = _text(one.get("value"))
-        if (
-            value
-            and one.get("system") == "urn:dicom:uid"
-            and (kind is None or not types or kind in types)
-        ):
-            return value.removeprefix("urn:oid:")
-    return None
-
-
 def _report(
-    known: _Resources, summary: dict[str, Any], settings: Settings, source: SourceFile
+    known: Resources, summary: dict[str, Any], settings: Settings, source: SourceFile
 ) -> Report:
     """Return one dose summary as a report."""
     notes = Notes()
@@ -204,10 +88,13 @@ def _report(
     device = known.find(summary.get("device"), summary)
     study = _study(known, summary)
     start, day = _start(summary, study, settings.time_zone)
-    sop_uid = _uid(summary.get("identifier"), "sop-instance-uid")
-    uid = sop_uid or _text(summary.get("id")) or source.sha256
+    sop_uid = dicom_uid(summary.get("identifier"), "sop-instance-uid")
+    uid = sop_uid or as_text(summary.get("id")) or source.sha256
+    mark = hashlib.sha256(f"{uid} {start}".encode()).hexdigest()[:40]
     names = _device_names(device)
-    station = names.get("application-entity") or _text(_dict(summary.get("device")).get("display"))
+    station = names.get("application-entity") or as_text(
+        as_dict(summary.get("device")).get("display")
+    )
     about = {
         "site": settings.site_of("", station or ""),
         "accession_number": _accession(known, summary, study),
@@ -215,23 +102,24 @@ def _report(
         "modality": modality,
         "procedure_start_at": start,
         "performed_on": day,
-        "procedure_name": _text(study.get("description")),
+        "procedure_name": as_text(study.get("description")),
         "patient_id": _patient_id(summary, patient),
         "age_years": _age(patient, day),
         "sex": _SEX.get(str(patient.get("gender"))),
         "device": station or names.get("model-name"),
         "is_test": False,
     }
-    words = _text(summary.get("valueString")) if settings.keeps_free_text("summary") else None
+    words = as_text(summary.get("valueString")) if settings.keeps_free_text("summary") else None
     details |= {"summary": words, "report": sop_uid}
     return Report(
         uid=f"kerma.fhir.{hashlib.sha256(f'{uid} {doses}'.encode()).hexdigest()[:40]}",
+        covers=sop_uid or f"kerma.fhir.{mark}",
         about=about,
         doses=doses,
         details={name: value for name, value in details.items() if value},
         flags=notes.flags,
         raw=notes.raw,
-        manufacturer=_text(device.get("manufacturer")) or names.get("manufacturer-name"),
+        manufacturer=as_text(device.get("manufacturer")) or names.get("manufacturer-name"),
         model=names.get("model-name"),
         persons=_persons(summary, patient),
         problem=_problem(summary, reported),
@@ -242,33 +130,50 @@ def _components(
     summary: dict[str, Any], notes: Notes
 ) -> tuple[dict[str, float | None], dict[str, Any], list[Code]]:
     """Return doses, what is kept beside, and the procedure reported."""
-    doses: dict[str, float | None] = {}
+    sent: dict[str, list[float]] = {}
     details: dict[str, Any] = {}
     reported: list[Code] = []
-    for part in _dicts(summary.get("component")):
-        for code in _codes(part.get("code")):
+    for part in as_dicts(summary.get("component")):
+        told = codes(part.get("code"))
+        dose = next((_DOSES[code] for code in told if code in _DOSES), None)
+        if dose:
+            name, unit = dose
+            value = _quantity(part.get("valueQuantity"), unit, name, notes)
+            sent.setdefault(name, []).extend([] if value is None else [value])
+        for code in told:
             if code == _REPORTED:
-                reported += _codes(part.get("valueCodeableConcept"))
+                reported += codes(part.get("valueCodeableConcept"))
             elif code in _NOT_READ:
                 reported.append(_MAMMOGRAPHY if _NOT_READ[code] == "mammography" else _NUCLEAR)
-            elif code in _DOSES:
-                name, unit = _DOSES[code]
-                doses[name] = _quantity(part.get("valueQuantity"), unit, name, notes)
             elif code in _KEPT:
-                sent = _dict(part.get("valueQuantity"))
-                told = f"{sent.get('value', part.get('valueInteger'))} {_unit(sent)}".strip()
-                details[_KEPT[code]] = told
-    return doses, details, reported
+                details[_KEPT[code]] = _as_sent(part)
+    return {name: _together(name, values) for name, values in sent.items()}, details, reported
+
+
+def _as_sent(part: dict[str, Any]) -> str:
+    """Return a component's value and unit as they were sent."""
+    sent = as_dict(part.get("valueQuantity"))
+    return f"{sent.get('value', part.get('valueInteger'))} {_unit(sent)}".strip()
+
+
+def _together(name: str, values: list[float]) -> float | None:
+    """Return what several components of one kind (two planes, two scans) come to.
+
+    Air kerma does not add: planes meet different skin. Nor does CTDIvol.
+    """
+    if not values:
+        return None
+    return max(values) if name in _HIGHEST else float(f"{sum(values):.12g}")
 
 
 def _unit(sent: dict[str, Any]) -> str:
     """Return a quantity's unit: its UCUM code, else its words."""
-    return _text(sent.get("code")) or _text(sent.get("unit")) or ""
+    return as_text(sent.get("code")) or as_text(sent.get("unit")) or ""
 
 
 def _quantity(sent: Any, unit: str, name: str, notes: Notes) -> float | None:
     """Return a quantity in a canonical unit; what is not understood is null, noted and kept."""
-    quantity = _dict(sent)
+    quantity = as_dict(sent)
     value = quantity.get("value")
     if value is None:
         return None
@@ -291,14 +196,14 @@ def _quantity(sent: Any, unit: str, name: str, notes: Notes) -> float | None:
 
 
 def _modality(
-    known: _Resources, summary: dict[str, Any], reported: list[Code], doses: dict[str, Any]
+    known: Resources, summary: dict[str, Any], reported: list[Code], doses: dict[str, Any]
 ) -> str | None:
     """Return what the summary is of: as reported, else by its device, else by its doses."""
     if _CT in reported:
         return "CT"
     if _PROJECTION in reported:
         return "fluoroscopy"
-    types = _codes(known.find(summary.get("device"), summary).get("type"))
+    types = codes(known.find(summary.get("device"), summary).get("type"))
     if ("CT", "DCM") in types or "dlp_mgycm" in doses:
         return "CT"
     return "fluoroscopy" if {"kap_gycm2", "air_kerma_mgy", "fluoro_time_s"} & set(doses) else None
@@ -314,10 +219,10 @@ def _problem(summary: dict[str, Any], reported: list[Code]) -> str | None:
     return None
 
 
-def _study(known: _Resources, summary: dict[str, Any]) -> dict[str, Any]:
+def _study(known: Resources, summary: dict[str, Any]) -> dict[str, Any]:
     """Return the imaging study that the summary is part of."""
     for name in ("partOf", "focus"):
-        for reference in _dicts(summary.get(name)):
+        for reference in as_dicts(summary.get(name)):
             if study := known.find(reference, summary):
                 return study
     return {}
@@ -325,46 +230,46 @@ def _study(known: _Resources, summary: dict[str, Any]) -> dict[str, Any]:
 
 def _study_uid(summary: dict[str, Any], study: dict[str, Any]) -> str | None:
     """Return the Study Instance UID: of the references, else of the study itself."""
-    for reference in [*_dicts(summary.get("partOf")), *_dicts(summary.get("focus"))]:
-        if uid := _uid(reference.get("identifier"), "study-instance-uid"):
+    for reference in [*as_dicts(summary.get("partOf")), *as_dicts(summary.get("focus"))]:
+        if uid := dicom_uid(reference.get("identifier"), "study-instance-uid"):
             return uid
-    identifiers = [i for i in _dicts(summary.get("identifier")) if _codes(i.get("type"))]
-    named = [i for i in identifiers if ("study-instance-uid", "") in _codes(i.get("type"))]
-    return _uid(study.get("identifier")) or _uid(named)
+    identifiers = [i for i in as_dicts(summary.get("identifier")) if codes(i.get("type"))]
+    named = [i for i in identifiers if ("study-instance-uid", "") in codes(i.get("type"))]
+    return dicom_uid(study.get("identifier")) or dicom_uid(named)
 
 
-def _accession(known: _Resources, summary: dict[str, Any], study: dict[str, Any]) -> str | None:
+def _accession(known: Resources, summary: dict[str, Any], study: dict[str, Any]) -> str | None:
     """Return the accession number: of the order, else of summary or study."""
     found: list[dict[str, Any]] = []
     for resource in (summary, study):
-        for reference in _dicts(resource.get("basedOn")):
-            found += _dicts(reference.get("identifier"))
-            found += _dicts(known.find(reference, resource).get("identifier"))
-    found += [*_dicts(summary.get("identifier")), *_dicts(study.get("identifier"))]
+        for reference in as_dicts(resource.get("basedOn")):
+            found += as_dicts(reference.get("identifier"))
+            found += as_dicts(known.find(reference, resource).get("identifier"))
+    found += [*as_dicts(summary.get("identifier")), *as_dicts(study.get("identifier"))]
     for one in found:
-        if "ACSN" in [code for code, _ in _codes(one.get("type"))]:
-            return _text(one.get("value"))
+        if "ACSN" in [code for code, _ in codes(one.get("type"))]:
+            return as_text(one.get("value"))
     return None
 
 
 def _patient_id(summary: dict[str, Any], patient: dict[str, Any]) -> str | None:
     """Return the patient's identifier."""
-    logical = _dicts(_dict(summary.get("subject")).get("identifier"))
-    for one in [*_dicts(patient.get("identifier")), *logical]:
-        if value := _text(one.get("value")):
+    logical = as_dicts(as_dict(summary.get("subject")).get("identifier"))
+    for one in [*as_dicts(patient.get("identifier")), *logical]:
+        if value := as_text(one.get("value")):
             return value
     return None
 
 
 def _persons(summary: dict[str, Any], patient: dict[str, Any]) -> tuple[str, ...]:
     """Return what the resources say of who the patient is: ids, names, birth date."""
-    told: list[Any] = [patient.get("birthDate"), _dict(summary.get("subject")).get("display")]
-    for name in _dicts(patient.get("name")):
+    told: list[Any] = [patient.get("birthDate"), as_dict(summary.get("subject")).get("display")]
+    for name in as_dicts(patient.get("name")):
         given = name.get("given")
         told += [name.get("family"), name.get("text"), *(given if isinstance(given, list) else [])]
-    told += [one.get("value") for one in _dicts(patient.get("identifier"))]
+    told += [one.get("value") for one in as_dicts(patient.get("identifier"))]
     told += [_patient_id(summary, patient)]
-    return tuple(dict.fromkeys(text for text in map(_text, told) if text))
+    return tuple(dict.fromkeys(text for text in map(as_text, told) if text))
 
 
 def _age(patient: dict[str, Any], day: date | None) -> float | None:
@@ -382,12 +287,12 @@ def _device_names(device: dict[str, Any]) -> dict[str, str]:
     """Return a device's names by kind."""
     names = {
         str(one.get("type")): told
-        for one in _dicts(device.get("deviceName"))
-        if (told := _text(one.get("name")))
+        for one in as_dicts(device.get("deviceName"))
+        if (told := as_text(one.get("name")))
     }
-    for one in _dicts(device.get("identifier")):
-        for code, _ in _codes(one.get("type")):
-            if value := _text(one.get("value")):
+    for one in as_dicts(device.get("identifier")):
+        for code, _ in codes(one.get("type")):
+            if value := as_text(one.get("value")):
                 names[code] = value
     return names
 
@@ -396,7 +301,9 @@ def _start(
     summary: dict[str, Any], study: dict[str, Any], zone: str
 ) -> tuple[datetime | None, date | None]:
     """Return start and day: of the irradiation, else of the study."""
-    for sent in (summary.get("effectiveDateTime"), study.get("started")):
+    period = as_dict(summary.get("effectivePeriod")).get("start")
+    told = (summary.get("effectiveDateTime"), period, summary.get("effectiveInstant"))
+    for sent in (*told, study.get("started")):
         found = _moment(sent, zone)
         if found[1] is not None:
             return found
@@ -405,7 +312,7 @@ def _start(
 
 def _moment(sent: Any, zone: str) -> tuple[datetime | None, date | None]:
     """Read a FHIR dateTime as wall clock of the zone; a bare date has no time."""
-    text = _text(sent)
+    text = as_text(sent)
     if text is None:
         return None, None
     try:

@@ -68,6 +68,7 @@ class Report:
     model: str | None = None
     n_events_stated: int | None = None
     persons: tuple[str, ...] = ()  #: ids, names and birth date as sent: to be kept nowhere
+    covers: str | None = None  #: what stands for its events: a correction names the same
     problem: str | None = None  #: why it is not read although it is a report
 
 
@@ -184,7 +185,8 @@ def _procedure(report: Report, line: int, key: bytes) -> dict[str, Any]:
 def _report(report: Report, line: int) -> dict[str, Any]:
     """Return the row of table ``dose_report``."""
     about = report.about
-    uids = [event["event_uid"] for event in report.events] or [report.uid]
+    uids = [event["event_uid"] for event in report.events]
+    uids = uids or [report.covers or report.uid]
     return {
         "report_uid": report.uid,
         **{name: about.get(name) for name in

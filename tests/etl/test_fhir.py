@@ -120,6 +120,40 @@ def test_ct_alone_without_a_bundle(tmp_path: Path) -> None:
     assert (found["modality"], found["dlp_mgycm"]) == ("CT", 203.12)
 
 
+def test_components_of_two_planes_come_together(tmp_path: Path) -> None:
+    planes = [component("113722", kap, "Gy.cm2") for kap in (3, 1)]
+    planes += [component("113725", kerma, "mGy") for kerma in (10, 4)]
+    planes += [component("113730", seconds, "s") for seconds in (60, 30)]
+    found = row(stage(summary(*planes), tmp_path))
+    assert (found["kap_gycm2"], found["air_kerma_mgy"], found["fluoro_time_s"]) == (4.0, 10.0, 90.0)
+
+
+def test_one_component_under_two_names_of_a_scheme_counts_once(tmp_path: Path) -> None:
+    both = component("113722", 2.4, "Gy.cm2")
+    both["code"]["coding"].append({"system": "urn:oid:1.2.840.10008.2.16.4", "code": "113722"})
+    assert row(stage(summary(both), tmp_path))["kap_gycm2"] == 2.4
+
+
+def test_schemes_by_their_identifiers_and_a_period_are_read(tmp_path: Path) -> None:
+    made = summary(*FLUORO, code=coded("73569-6", "urn:oid:2.16.840.1.113883.6.1"))
+    made["effectivePeriod"] = {"start": made.pop("effectiveDateTime")}
+    assert str(row(stage(made, tmp_path))["started_at"]) == "2026-03-02 09:15:00"
+
+
+def test_a_correction_covers_what_it_corrects(tmp_path: Path) -> None:
+    first, second = (
+        row(stage(summary(component("113722", kap, "Gy.cm2")), tmp_path)) for kap in (2.4, 2.6)
+    )
+    assert first["report_uid"] != second["report_uid"]
+    assert first["event_uids"] == second["event_uids"] == ["1.2.840.7.1"]
+    unnamed = {"identifier": []}
+    third, fourth = (
+        row(stage(summary(component("113722", kap, "Gy.cm2"), **unnamed), tmp_path))
+        for kap in (2.4, 2.6)
+    )
+    assert third["event_uids"] == fourth["event_uids"] != first["event_uids"]
+
+
 def test_the_code_of_a_unit_goes_before_its_words(tmp_path: Path) -> None:
     odd = component("113722", 2.4, "as printed", code="Gy.cm2")
     assert row(stage(summary(odd), tmp_path))["kap_gycm2"] == 2.4

@@ -72,6 +72,21 @@ def test_what_an_export_adds_is_not_lost(tmp_path: Path) -> None:
         assert doses(con) == [(116.61, None)]
 
 
+def test_a_summary_follows_the_report_that_it_names(tmp_path: Path) -> None:
+    """Also where it says another total; of two summaries of one report the newer stands."""
+    first = reports(tmp_path, [report("kerma.s1", ["1.2.3"], modality="CT", dlp_mgycm=5.0)], day=11)
+    second = reports(
+        tmp_path, [report("kerma.s2", ["1.2.3"], modality="CT", dlp_mgycm=6.0)], day=12
+    )
+    itself = reports(tmp_path, [report("1.2.3", ["a", "b"], modality="CT", dlp_mgycm=7.0)], day=10)
+    orders = [(first, second, itself), (itself, second, first), (second, first)]
+    for place, order in enumerate(orders):
+        with warehouse(tmp_path / str(place)) as con:
+            for staged in order:
+                load(con, tmp_path, staged)
+            assert doses(con) == [(7.0 if itself in order else 6.0, None)]
+
+
 def test_two_reports_of_the_scanner_with_equal_doses_both_count(tmp_path: Path) -> None:
     rows = [scanner("1", ["a"], dlp_mgycm=60.0), scanner("2", ["b"], dlp_mgycm=60.0)]
     with warehouse(tmp_path) as con:

@@ -39,6 +39,12 @@ echo as (
         and same_totals(e, o)
         and e.performed_on = o.performed_on
     union
+    -- It may name the report that it sums up.
+    select e.report_uid
+    from report e
+    join own o using (procedure_id, modality)
+    where e.report_uid like 'kerma.%' and e.events = [o.report_uid]
+    union
     select e.report_uid
     from report e
     join whole w using (procedure_id, modality)
