@@ -1,42 +1,40 @@
 delete from dose_scale;
 
--- One dose index after another: an exact median keeps every value until it is known, and five
--- indices at once do not fit into a refresh's memory beside ten million procedures.
-create or replace temp macro scale_of(indices) as table
+create or replace temp table scaled_case as
 with latest as (
     select max(performed_on) as baseline_to
     from procedure
     where not is_test and status = 'completed'
-),
+)
 
-cases as (
-    select
-        modality, coalesce(procedure_code, procedure_name, '') as procedure_key,
-        size_band(age_years, weight_kg, bmi) as size_band,
-        kap_gycm2, air_kerma_mgy, fluoro_time_s, dlp_mgycm, ctdi_vol_mgy, ctdi_phantom_cm
-    from procedure, latest
-    where not is_test and status = 'completed' and modality in ('CT', 'fluoroscopy')
-        and performed_on > baseline_to - interval 12 month
-),
+select
+    modality, coalesce(procedure_code, procedure_name, '') as procedure_key,
+    size_band(age_years, weight_kg, bmi) as size_band, baseline_to,
+    kap_gycm2, air_kerma_mgy, fluoro_time_s, dlp_mgycm, ctdi_vol_mgy, ctdi_phantom_cm
+from procedure, latest
+where not is_test and status = 'completed' and modality in ('CT', 'fluoroscopy')
+    and performed_on > baseline_to - interval 12 month;
 
-measured as (
-    select modality, procedure_key, size_band, 'kap_gycm2' as dose_index, kap_gycm2 as value
-    from cases
+-- One dose index after another: an exact median keeps every value until it is known, and five
+-- indices at once do not fit into a refresh's memory beside ten million procedures.
+create or replace temp macro scale_of(indices) as table
+with measured as (
+    select *, 'kap_gycm2' as dose_index, kap_gycm2 as value from scaled_case
     union all
-    select modality, procedure_key, size_band, 'air_kerma_mgy', air_kerma_mgy from cases
+    select *, 'air_kerma_mgy', air_kerma_mgy from scaled_case
     union all
-    select modality, procedure_key, size_band, 'fluoro_time_s', fluoro_time_s from cases
+    select *, 'fluoro_time_s', fluoro_time_s from scaled_case
     union all
-    select modality, procedure_key, size_band, 'dlp_mgycm', dlp_mgycm from cases
+    select *, 'dlp_mgycm', dlp_mgycm from scaled_case
     union all
-    select modality, procedure_key, size_band,
+    select *,
         case ctdi_phantom_cm
             when 16 then 'ctdi_vol_16_mgy'
             when 32 then 'ctdi_vol_32_mgy'
             else 'ctdi_vol_unknown_mgy'
         end,
         ctdi_vol_mgy
-    from cases
+    from scaled_case
 ),
 
 scale as (
@@ -48,7 +46,7 @@ scale as (
         median(ln(value)) as median_ln,
         mad(ln(value)) as mad_ln,
         quantile_cont(value, [0.5, 0.75, 0.95]) as percentiles
-    from measured m, latest
+    from measured m
     where value > 0 and list_contains(indices, dose_index)
     group by grouping sets (
         (modality, procedure_key, m.size_band, dose_index), (modality, procedure_key, dose_index)
@@ -71,3 +69,5 @@ insert into dose_scale by name from scale_of(['dlp_mgycm']);
 
 insert into dose_scale by name
 from scale_of(['ctdi_vol_16_mgy', 'ctdi_vol_32_mgy', 'ctdi_vol_unknown_mgy']);
+
+drop table scaled_case;
