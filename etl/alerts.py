@@ -83,7 +83,7 @@ def candidates(ask: Ask, months: pl.DataFrame, rules: list[Rule]) -> tuple[pl.Da
     Ten million cases do not fit into the memory that a night has: distributions are made of narrow
     columns, and whole rows are asked only of cases at or above the lowest limit of their kind.
     """
-    judged = months.filter(pl.col("judged") > 0)["month"].to_list()
+    judged = months["month"].to_list()
     groups = ask("alerts_groups", months=judged)
     distributions = {
         (quantity, window): distribution(ask, quantity, window, judged, groups)
@@ -140,20 +140,25 @@ def _limits(least: pl.DataFrame, bounds: pl.DataFrame | None) -> dict[str, list[
 
 def judged_by(ask: Ask, known: pl.DataFrame, rules: list[Rule]) -> list[Judged]:
     """Say which cases with alerts which rules judged: sums judge all cases of the patients."""
-    if known.is_empty():
-        return []
-    places = ask(
+    sums = sorted({rule.rule_id for rule in rules if rule.kind == "patient_sum"})
+    others = sorted({rule.rule_id for rule in rules} - set(sums))
+    return [
+        Judged(_concerned(ask, known.filter(held), of_patients=of_patients), by)
+        for by, of_patients in ((others, False), (sums, True))
+        if known.filter(held := pl.col("rules").list.set_intersection(by).list.len() > 0).height
+    ]
+
+
+def _concerned(ask: Ask, known: pl.DataFrame, *, of_patients: bool) -> pl.Series:
+    """Return the keys of those cases that are of the runs, or of patients of the runs."""
+    found = ask(
         "alerts_standing",
         sites=known["site"].to_list(), accessions=known["accession_number"].to_list(),
         days=known["performed_on"].to_list(), devices=known["device"].to_list(),
         starts=known["procedure_start_at"].to_list(), modalities=known["modality"].to_list(),
+        of_patients=of_patients,
     )  # fmt: skip
-    sums = [rule.rule_id for rule in rules if rule.kind == "patient_sum"]
-    others = [rule.rule_id for rule in rules if rule.kind != "patient_sum"]
-    return [
-        Judged(known["case_key"].gather(places.filter(which)["place"]), sorted(set(by)))
-        for which, by in (("judged", others), ("concerned", sums))
-    ]
+    return known["case_key"].gather(found["place"])
 
 
 def references(rules: list[Rule]) -> pl.DataFrame | None:

@@ -25,6 +25,8 @@ JUDGED = (
     "rule_source", "rule_valid_from",
 )  # fmt: skip
 KEY = ("case_key", "rule_id")
+#: Databases take only so many parameters in one question.
+KEYS_AT_ONCE = 10_000
 #: Relative difference below which a value is the same: it went through floating point only.
 SAME = 1e-9
 
@@ -60,14 +62,16 @@ def unjudged(settings: Settings, runs: Iterable[str], rules: str) -> set[str]:
 
 
 def standing(settings: Settings) -> pl.DataFrame:
-    """Return the natural key, whole and in its parts, of each case with an alert that holds."""
-    parts = [alert.c[name] for name in (
+    """Return each case with alerts that hold: natural key, whole and in parts, and ``rules``."""
+    parts = (
         "case_key", "site", "accession_number", "performed_on", "device", "procedure_start_at",
         "modality",
-    )]  # fmt: skip
+    )  # fmt: skip
+    columns = [alert.c[name] for name in (*parts, "rule_id")]
     with reading(settings) as con:
-        found = frame(con, sa.select(*parts).where(alert.c.lapsed_at.is_(None)))
-    return found.unique("case_key", maintain_order=True)
+        found = frame(con, sa.select(*columns).where(alert.c.lapsed_at.is_(None)))
+    grouped = found.group_by("case_key", maintain_order=True)
+    return grouped.agg(pl.col(parts[1:]).first(), pl.col("rule_id").alias("rules"))
 
 
 def enter(
@@ -87,7 +91,7 @@ def enter(
     with writing(settings) as con:
         if con.dialect.name == "postgresql":
             con.execute(sa.select(sa.func.pg_advisory_xact_lock(ENTRY_LOCK)))
-        known = frame(con, sa.select(alert))
+        known = _known(con, [found["case_key"], *(group.cases for group in judged)])
         new = found.join(known, on=KEY, how="anti")
         again = found.join(known, on=KEY, suffix="_known")
         _open(con, new)
@@ -103,6 +107,16 @@ def enter(
         if rows:
             con.execute(judged_run.insert(), rows)
     return entered
+
+
+def _known(con: sa.Connection, cases: Sequence[pl.Series]) -> pl.DataFrame:
+    """Return the alerts of these cases: a night bears on few of all that there are."""
+    keys = pl.concat(cases).unique()
+    asked = sa.select(alert).where(alert.c.case_key.in_(sa.bindparam("keys", expanding=True)))
+    parts = [
+        keys.slice(at, KEYS_AT_ONCE).to_list() for at in range(0, max(len(keys), 1), KEYS_AT_ONCE)
+    ]
+    return pl.concat([frame(con, asked.params(keys=part)) for part in parts])
 
 
 def _open(con: sa.Connection, new: pl.DataFrame) -> None:

@@ -1,6 +1,6 @@
 -- Which cases with alerts the runs bear on. Grain: at most one row a key. Parameters: scope; runs;
--- sites, accessions, days, devices, starts, modalities (as for alerts_ids). place is the position in
--- the lists; judged: the case itself is of one of the runs; concerned: it or another of its patient is.
+-- sites, accessions, days, devices, starts, modalities (as for alerts_ids); of_patients: not only
+-- cases of the runs but all of their patients. place is the position in the lists.
 -- Roles: system.
 with asked as (
     select
@@ -20,11 +20,7 @@ written as (
         and modality in ('CT', 'fluoroscopy')
 )
 
-select
-    a.place,
-    bool_or(p.run_id in (select unnest($runs::varchar[]))) as judged,
-    judged or coalesce(bool_or(hash(p.patient_key) in (select patient_key from written)), false)
-        as concerned
+select distinct a.place
 from asked a
 join procedure p on p.site = a.site and p.performed_on = a.performed_on
     and p.accession_number is not distinct from a.accession_number
@@ -32,6 +28,9 @@ where (a.accession_number is not null or (
         p.modality = a.modality and coalesce(p.device, '') = coalesce(a.device, '')
         and date_trunc('second', p.procedure_start_at)
             is not distinct from date_trunc('second', a.procedure_start_at)))
+    and (
+        list_contains($runs::varchar[], p.run_id)
+        or ($of_patients::boolean and hash(p.patient_key) in (select patient_key from written))
+    )
     and ($scope_sites::varchar[] is null or list_contains($scope_sites::varchar[], p.site))
-group by a.place
 order by a.place
