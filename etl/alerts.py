@@ -61,11 +61,11 @@ def find(settings: Settings, snapshot: Path | None = None) -> AlertResult:
         return AlertResult()
     periods = rule_periods(trigger_levels(), versions(settings))
     rules, mark = active_rules(periods), fingerprint(periods)
+    open_within(snapshot, "300MB")  # before the first question opens it as a server would
     runs = run("alerts_runs", snapshot, SYSTEM)["run_id"].to_list()
     waiting = unjudged(settings, runs, mark)
     if not waiting:
         return AlertResult(seconds=time.perf_counter() - clock)
-    open_within(snapshot, "300MB")
     ask = partial(run, snapshot=snapshot, scope=SYSTEM, runs=sorted(waiting))
     months = ask("alerts_months")
     cases, history = candidates(ask, months, rules)

@@ -207,7 +207,7 @@ def connect(file: Path, folder: Path) -> duckdb.DuckDBPyConnection:
     """Open a warehouse for writing; it spills into a folder."""
     config: Config = {
         "threads": 2,
-        "memory_limit": "750MB",
+        "memory_limit": "650MB",
         "preserve_insertion_order": "false",
         "temp_directory": str(folder / "spill"),
         "checkpoint_threshold": "1GB",
