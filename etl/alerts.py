@@ -7,7 +7,7 @@ the next call does, and a second call does nothing.
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -59,13 +59,18 @@ def find(settings: Settings, snapshot: Path | None = None) -> AlertResult:
     snapshot = snapshot or current_snapshot(settings.snapshots)
     if snapshot is None:
         return AlertResult()
+    with open_within(snapshot, "300MB"):
+        result = _find(settings, snapshot)
+    return replace(result, seconds=time.perf_counter() - clock)
+
+
+def _find(settings: Settings, snapshot: Path) -> AlertResult:
     periods = rule_periods(trigger_levels(), versions(settings))
     rules, mark = active_rules(periods), fingerprint(periods)
-    open_within(snapshot, "300MB")  # before the first question opens it as a server would
     runs = run("alerts_runs", snapshot, SYSTEM)["run_id"].to_list()
     waiting = unjudged(settings, runs, mark)
     if not waiting:
-        return AlertResult(seconds=time.perf_counter() - clock)
+        return AlertResult()
     ask = partial(run, snapshot=snapshot, scope=SYSTEM, runs=sorted(waiting))
     months = ask("alerts_months")
     cases, history = candidates(ask, months, rules)
@@ -73,8 +78,7 @@ def find(settings: Settings, snapshot: Path | None = None) -> AlertResult:
     found = find_alerts(cases, rules, references(rules), mine, history)
     known = described(found, cases, periods)
     entered = enter(settings, known, judged_by(ask, standing(settings), rules), waiting, mark)
-    judged = int(months["judged"].sum())
-    return AlertResult(judged, **asdict(entered), seconds=time.perf_counter() - clock)
+    return AlertResult(int(months["judged"].sum()), **asdict(entered))
 
 
 def candidates(ask: Ask, months: pl.DataFrame, rules: list[Rule]) -> tuple[pl.DataFrame, History]:

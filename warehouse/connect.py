@@ -7,6 +7,8 @@ name would serve its old rows.
 
 import re
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
@@ -119,9 +121,19 @@ def cursor(snapshot: Path) -> duckdb.DuckDBPyConnection:
         return _open[snapshot].cursor()
 
 
-def open_within(snapshot: Path, memory_limit: str) -> None:
-    """Open a snapshot for this process's questions within less memory than a server has."""
+@contextmanager
+def open_within(snapshot: Path, memory_limit: str) -> Iterator[None]:
+    """Ask a snapshot, meanwhile, within less memory than a server has; not where it is open."""
     with _lock:
-        if snapshot not in _open:
+        mine = snapshot not in _open
+        if mine:
             config = READING | {"memory_limit": memory_limit}
             _open[snapshot] = opened(snapshot, config, read_only=True)
+    try:
+        yield
+    finally:
+        if mine:
+            with _lock:
+                closing = _open.pop(snapshot, None)
+            if closing is not None:
+                closing.close()
