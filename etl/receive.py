@@ -40,6 +40,8 @@ LARGEST = 256 * 2**20
 MAXIMUM_PDU, MOST_ASSOCIATIONS = 65_536, 20
 #: Seconds that associations have to end by themselves when the receiver is stopped.
 GRACE_S = 30.0
+#: A half-written object older than this belongs to no receiver that runs beside this one.
+REMAINS_S = 3600
 _AE_TITLE = re.compile(r"[\x21-\x5b\x5d-\x7e](?:[\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?")
 
 
@@ -67,6 +69,7 @@ class Receiver:
             if not _AE_TITLE.fullmatch(title):
                 raise ReceiverError(f"'{title}' is no AE title: 1 to 16 characters, no backslash")
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._remove_remains()
         self._ae = AE(self.ae_title)
         self._ae.maximum_pdu_size = MAXIMUM_PDU
         self._ae.maximum_associations = MOST_ASSOCIATIONS
@@ -100,6 +103,12 @@ class Receiver:
         self._ae.shutdown()
         self._server = None
         self.tell("stopped")
+
+    def _remove_remains(self) -> None:
+        """Remove what a receiver that was killed had half written; its scanner sends again."""
+        for path in self.folder.glob(".*.part"):
+            if time.time() - path.stat().st_mtime > REMAINS_S:
+                path.unlink(missing_ok=True)
 
     @property
     def folder(self) -> Path:

@@ -138,6 +138,19 @@ def test_nothing_is_named_before_it_is_on_disk(
     assert seen[1] == ["1.2.3.dcm"]  # the folder: after the rename
 
 
+def test_what_a_killed_receiver_left_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "received"
+    folder.mkdir()
+    old, fresh = folder / ".1.2.dcm.77-0.part", folder / ".1.3.dcm.78-0.part"
+    for path in (old, fresh):
+        path.write_bytes(b"half")
+    os.utime(old, (1_700_000_000, 1_700_000_000))
+    receiver = Receiver(tmp_path, "KERMA", 0, bind="127.0.0.1")
+    receiver.start()
+    receiver.stop()
+    assert [path.name for path in folder.iterdir()] == [fresh.name]
+
+
 @pytest.mark.parametrize("uid", ["../../out", "", "/etc/passwd", "1.2.3\0", "...", "a" * 500])
 def test_a_hostile_uid_stays_in_the_folder(tmp_path: Path, uid: str) -> None:
     receiver = Receiver(tmp_path, "KERMA", 0)
