@@ -10,7 +10,7 @@ import polars as pl
 from analytics.casemix import Adjusted, adjusted_mean, adjusted_share, exponential
 from analytics.compare import adjust_family, compare
 from analytics.comparison import Comparison, Kind
-from analytics.dose import DoseIndex, Quantity, effective_dose
+from analytics.dose import DoseIndex, Quantity
 from analytics.frequency import quantile, tally
 
 Scale = Literal["ratio", "difference", "share"]
@@ -101,48 +101,6 @@ def compare_modalities(
         Result(outcome, comparison, _within_procedures(strata, outcome, modalities))
         for outcome, comparison in zip(present, family, strict=True)
     )
-
-
-def effective_doses(doses: pl.DataFrame, active: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Estimate effective dose from counted doses, as values and as strata.
-
-    Parameters
-    ----------
-    doses
-        ``modality``, ``procedure``, ``region``, ``age_years`` (null: adult), ``dlp_mgycm``,
-        ``kap_gycm2``, ``n``: counted doses of CT and fluoroscopy.
-    active
-        The coefficients in force: see ``dose.active_coefficients``.
-
-    Returns
-    -------
-    tuple of polars.DataFrame
-        Counted values (mSv) as ``compare_modalities`` takes them, a dose without coefficient as
-        null; and ``modality``, ``procedure``, ``effective_dose_n``, ``…_mean``, ``…_variance`` of
-        natural logarithms.
-    """
-    estimated = effective_dose(doses, active).rename({"effective_dose_msv": "value"})
-    values = (
-        estimated.group_by("modality", "value")
-        .agg(pl.col("n").sum())
-        .select(measure=pl.lit(DoseIndex.EFFECTIVE_DOSE.column), modality="modality", value="value",
-                n="n")
-    )  # fmt: skip
-    logs = estimated.filter(pl.col("value") > 0).with_columns(log=pl.col("value").log())
-    n, key = pl.col("n"), ["modality", "procedure"]
-    mean = (n * pl.col("log")).sum().over(key) / n.sum().over(key)
-    strata = (
-        logs.with_columns(mean=mean, squares=n * (pl.col("log") - mean) ** 2)
-        .group_by(key)
-        .agg(
-            effective_dose_n=n.sum(),
-            effective_dose_mean=pl.col("mean").first(),
-            effective_dose_variance=pl.when(n.sum() > 1).then(
-                pl.col("squares").sum() / (n.sum() - 1)
-            ),
-        )
-    )
-    return values, strata
 
 
 def refuse_machine_output(values: pl.DataFrame) -> Comparison:

@@ -1,7 +1,7 @@
 """How rooms run: first cases, turnover, utilisation, cancellations, occupancy.
 
-Frames are counted: ``room``, ``weekday`` (1 Monday), ``measure``, ``value`` (whole minutes, or
-cases; null: unknown), ``n`` (room-days; pairs of cases for turnover). Definitions:
+Frames are counted: ``group`` (a room, or a weekday, 1 Monday), ``measure``, ``value`` (whole
+minutes, or cases; null: unknown), ``n`` (room-days; pairs of cases for turnover). Definitions:
 ``docs/definitions.md``.
 """
 
@@ -19,14 +19,13 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 GRACES = (0, 5, 15)
 MINUTES_A_DAY = 1440
 FIRST, TURNOVER, LEFT_OUT, DAY_CASES = "first late", "turnover", "gap left out", "cases"
-STAY = "stay"
 IN_USE, ADJUSTED = "in use", "in use or turned over"
 ALL = "all"
 
 
 @dataclass(frozen=True)
 class OnTime:
-    """First cases of one group of room-days; ``n_unknown`` first cases have no planned time.
+    """First cases of one group of room-days; ``n_unknown`` lack planned time or room-in.
 
     ``late`` is the median delay of those that start after plan + grace, in minutes.
     """
@@ -41,14 +40,22 @@ class OnTime:
 
 
 def by_group(days: pl.DataFrame, measure: str, by: str | None) -> dict[str, Counts]:
-    """Count one measure by ``room`` or ``weekday`` (names of days), or for all together."""
+    """Count one measure by ``room`` or ``weekday`` (names of days), or for all together.
+
+    ``days`` must be grouped by what is asked for; any grouping does for all together.
+    """
     rows = days.filter(pl.col("measure") == measure)
     if by is None:
-        return {ALL: tally(rows["value"].cast(pl.Float64).to_numpy(), rows["n"].to_numpy())}
-    names = pl.col(by)
+        return {ALL: counts_of(rows)}
+    names = pl.col("group")
     if by == "weekday":
         names = names.cast(pl.Int64).replace_strict(dict(enumerate(WEEKDAYS, 1)))
-    return tally_groups(rows.sort(by).select(group=names, value="value", count="n"))
+    return tally_groups(rows.sort("group").select(group=names, value="value", count="n"))
+
+
+def counts_of(rows: pl.DataFrame) -> Counts:
+    """Return counted whole numbers (``value``, ``n``) as counts."""
+    return tally(rows["value"].cast(pl.Float64).to_numpy(), rows["n"].to_numpy())
 
 
 def first_cases(
@@ -56,7 +63,8 @@ def first_cases(
 ) -> tuple[OnTime, ...]:
     """Return the share of first cases in the room by plan + ``grace`` minutes.
 
-    One room-day has one first case: that planned first of those that took place.
+    One room-day has one first case: that planned first of those that took place. Where it lacks its
+    planned time or room-in, nobody knows whether it was late; the next case does not step in.
     """
     found = []
     for group, counts in by_group(days, FIRST, by).items():

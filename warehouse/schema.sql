@@ -320,7 +320,7 @@ create table filter_value (
     n bigint not null                   -- completed procedures, without test patients
 );
 
--- one row per day, site, modality, status and test mark (made anew by each refresh); withdrawn rows are not counted
+-- one row per day, site, modality, status and test mark: what a view counts that no other filter narrows
 create table daily (
     performed_on date not null,
     site varchar not null,
@@ -328,8 +328,5 @@ create table daily (
     status varchar not null,
     is_test boolean not null,
     n bigint not null,
-    n_dose bigint not null,             -- with any dose figure
-    n_duration bigint not null,
-    n_complications bigint not null,    -- where complications are documented, 'none' included
-    n_satisfaction bigint not null
+    n_dose bigint not null              -- with any dose figure
 );

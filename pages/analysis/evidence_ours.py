@@ -85,7 +85,7 @@ def _rows(key: str, view: View, modality: str) -> pl.DataFrame:
     if key in ("responders", "pain", "pain_reduction"):
         rows = data.query("outcomes_scores", view.filters, outcome_scale="pain")
     else:
-        rows = data.query("comparison_values", view.filters, first_of_patient=False)
+        rows = data.query("evidence_values", view.filters)
     return rows.filter(pl.col("modality") == modality) if modality else rows
 
 

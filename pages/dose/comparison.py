@@ -5,7 +5,8 @@ from itertools import combinations
 import polars as pl
 import streamlit as st
 
-from analytics.modalities import compare_modalities, effective_doses
+from analytics.modalities import compare_modalities
+from analytics.modality_values import values_and_strata
 from pages.dose import comparison_dose as dose
 from pages.dose import comparison_parts as parts
 from pages.shared import charts, coefficients, data, page
@@ -54,18 +55,10 @@ def main() -> None:
 
 def outcomes(view: View) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the counted outcomes and the strata, with effective dose by today's coefficients."""
-    asked = {"first_of_patient": view.filters.first_of_patient}
-    active = coefficients.in_force()
-    doses, dose_strata = effective_doses(
-        data.query("comparison_dose", view.filters, **asked), active
+    counted = data.query(
+        "comparison_values", view.filters, first_of_patient=view.filters.first_of_patient
     )
-    values = data.query("comparison_values", view.filters, **asked)
-    strata = data.query("comparison_strata", view.filters, **asked)
-    joined = strata.join(dose_strata, on=["modality", "procedure"], how="left", nulls_equal=True)
-    return (
-        pl.concat([doses, values], how="vertical_relaxed"),
-        joined.with_columns(pl.col("effective_dose_n").fill_null(0)),
-    )
+    return values_and_strata(counted, coefficients.in_force())
 
 
 main()

@@ -71,7 +71,7 @@ def draw_cards(days: pl.DataFrame, cancelled: pl.DataFrame, rules: Rules) -> Non
         _card(
             "First case on time", first.share, True, f"{fmt.plural(first.n, 'room-day')}",
             f"Patient in room by planned start + {rules.grace} min, of the first planned case that"
-            " took place in each room and day. First cases without a planned time:"
+            " took place in each room and day. First cases without a planned time or room-in:"
             f" {fmt.count(first.n_unknown)}, left out.",
         ),
         _card(
@@ -115,9 +115,10 @@ def _card(
     return Card(label, level, f"95{fmt.THIN}% CI {ends} · {n}", help=definition)
 
 
-def draw_groups(days: pl.DataFrame, cancelled: pl.DataFrame, rules: Rules, view: View) -> None:
+def draw_groups(
+    days: pl.DataFrame, by: str, cancelled: pl.DataFrame, rules: Rules, view: View
+) -> None:
     """Draw every figure by room or weekday, with what small numbers deserve."""
-    by = filters.choose("by", "By", GROUPINGS)
     first = {o.group: o for o in first_cases(days, rules.grace, by)}
     gaps = {g.group: g for g in turnover(days, by)}
     uses = utilisation(days, rules.block_min, by)[:MOST_GROUPS]
@@ -234,16 +235,19 @@ def main() -> None:
         "Rooms are judged by all their cases: of the filters, only period, site and room apply."
     )
     rules = ask()
+    cards = st.container()
+    by = filters.choose("by", "By", GROUPINGS)
     days = data.query(
-        "rooms_days", view.filters, block_from=rules.block_from, block_to=rules.block_to,
-        longest_gap=rules.longest_gap,
+        "rooms_days", view.filters, group_by=by, block_from=rules.block_from,
+        block_to=rules.block_to, longest_gap=rules.longest_gap,
     )  # fmt: skip
     if days.is_empty():
         st.info("No case in this view names its room. Rooms come with the procedure log.")
         return
     cancelled = data.query("rooms_cancelled", view.filters)
-    draw_cards(days, cancelled, rules)
-    draw_groups(days, cancelled, rules, view)
+    with cards:
+        draw_cards(days, cancelled, rules)
+    draw_groups(days, by, cancelled, rules, view)
     st.header("In use by weekday and hour", anchor=False)
     heat = occupancy(data.query("rooms_occupancy", view.filters))
     if heat.height:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from analytics.results import Estimate, NotComputable
 from analytics.simulation import Answer, Day, WhatIf, what_if
-from analytics.workflow_rooms import FIRST, STAY, TURNOVER, by_group
+from analytics.workflow_rooms import FIRST, TURNOVER, by_group, counts_of
 from pages.shared import data, page
 from pages.shared import format as fmt
 from pages.shared.cards import Card, grid
@@ -45,9 +45,11 @@ def simulated(
 ) -> Answer | NotComputable:
     """Simulate once for a snapshot, a view and a change."""
     days = data.query(
-        "rooms_days", _view.filters, block_from=block[0], block_to=block[1], longest_gap=LONGEST_GAP
-    )
-    late, stay, turnover = (by_group(days, m, None)["all"] for m in (FIRST, STAY, TURNOVER))
+        "rooms_days", _view.filters, group_by=None, block_from=block[0], block_to=block[1],
+        longest_gap=LONGEST_GAP,
+    )  # fmt: skip
+    stay = counts_of(data.query("rooms_stays", _view.filters))
+    late, turnover = (by_group(days, m, None)["all"] for m in (FIRST, TURNOVER))
     day = Day(late, stay, turnover, block[1] - block[0])
     return what_if(day, WhatIf(*change), ROOM_DAYS, REPETITIONS, seed)
 

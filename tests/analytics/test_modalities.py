@@ -8,10 +8,10 @@ from analytics.dose import DoseIndex
 from analytics.modalities import (
     compare_modalities,
     describe_index,
-    effective_doses,
     histogram,
     refuse_machine_output,
 )
+from analytics.modality_values import effective_doses
 from analytics.results import Estimate, NotComputable
 
 ACTIVE = pl.DataFrame(

@@ -17,7 +17,7 @@ from analytics.simulation import (
     simulated_wait,
     what_if,
 )
-from analytics.workflow_rooms import by_group
+from analytics.workflow_rooms import by_group, counts_of
 from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot
 from warehouse.queries import run
@@ -77,8 +77,9 @@ def test_too_few_cases_are_refused() -> None:
 def test_the_demo_would_fit_more_with_shorter_turnover(demo_data: Path) -> None:
     snapshot = current_snapshot(demo_data / "snapshots")
     assert snapshot is not None
-    days = run("rooms_days", snapshot, SYSTEM, block_from=480, block_to=960, longest_gap=90)
-    parts = {m: by_group(days, m, None)["all"] for m in ("first late", "stay", "turnover")}
-    seen = Day(parts["first late"], parts["stay"], parts["turnover"], 480)
+    asked = {"group_by": None, "block_from": 480, "block_to": 960, "longest_gap": 90}
+    days = run("rooms_days", snapshot, SYSTEM, **asked)
+    late, turnover = (by_group(days, m, None)["all"] for m in ("first late", "turnover"))
+    seen = Day(late, counts_of(run("rooms_stays", snapshot, SYSTEM)), turnover, 480)
     found = what_if(seen, WhatIf(turnover_min=-10), n_days=40, repetitions=10)
     assert isinstance(found, Answer) and found.more.low is not None and found.more.low > 0

@@ -23,7 +23,8 @@ from warehouse.access import SYSTEM
 from warehouse.connect import current_snapshot
 from warehouse.queries import run
 
-BLOCK = {"block_from": 480, "block_to": 960, "longest_gap": 90}
+BLOCK = {"group_by": "room", "block_from": 480, "block_to": 960, "longest_gap": 90}
+BY_WEEKDAY = BLOCK | {"group_by": "weekday"}
 SHIFT = {"shift_from": 360, "shift_to": 1320, "longest": 720, "clock_changes": ()}
 DAY = date(2026, 11, 17)
 
@@ -196,6 +197,35 @@ def test_a_day_with_an_unstamped_case_has_no_known_use(day_of) -> None:
     assert isinstance(use.cases_a_day, Estimate) and use.cases_a_day.value == 4
 
 
+def test_a_first_case_without_room_in_is_unknown_and_no_other_steps_in(day_of) -> None:
+    """Case 1 of the five lost its room-in: case 2, 15 min late, is not the first of the day."""
+    first, *rest = FIVE
+    path = day_of((*first[:2], None, *first[3:]), *rest)
+    (found,) = first_cases(run("rooms_days", path, SYSTEM, **BLOCK), 5)
+    assert (found.n, found.n_unknown) == (0, 1)
+
+
+def test_of_two_cases_planned_for_one_minute_the_one_in_first_is_the_first(day_of) -> None:
+    """Both planned at 8:00; in at 8:20 and 8:03, in whatever order they were written."""
+    late = (480, 470, 500, 505, 515, 520, "completed")
+    early = (480, 470, 483, 485, 490, 495, "completed")
+    for cases in ((late, early), (early, late)):
+        days = run("rooms_days", day_of(*cases), SYSTEM, **BLOCK)
+        assert days.filter(measure="first late")["value"].to_list() == [3]
+        assert days.filter(measure="turnover")["value"].to_list() == [5]
+
+
+def test_two_in_at_one_minute_turn_over_the_same_way_each_time(day_of) -> None:
+    """In at 8:00 both, out at 8:10 and 8:30; the next in at 8:40: 10 minutes, and an overlap."""
+    short = (480, 470, 480, 482, 488, 490, "completed")
+    long = (480, 470, 480, 485, 500, 510, "completed")
+    third = (510, 500, 520, 525, 530, 535, "completed")
+    for cases in ((short, long, third), (long, short, third)):
+        days = run("rooms_days", day_of(*cases), SYSTEM, **BLOCK)
+        assert days.filter(measure="turnover").select("value", "n").rows() == [(10, 1)]
+        assert days.filter(measure="gap left out")["n"].to_list() == [1]
+
+
 def test_no_case_is_no_error(day_of) -> None:
     path = day_of()
     assert describe_steps(run("times_steps", path, SYSTEM, group_by="hour", **SHIFT)) == ()
@@ -210,7 +240,7 @@ def test_no_case_is_no_error(day_of) -> None:
 
 def test_mondays_first_cases_are_late(snapshot: Path) -> None:
     """docs/demo-data.md plants 20 minutes on Mondays."""
-    days = run("rooms_days", snapshot, SYSTEM, **BLOCK)
+    days = run("rooms_days", snapshot, SYSTEM, **BY_WEEKDAY)
     found = {o.group: o for o in first_cases(days, 15, "weekday")}
     monday, others = found["Monday"], [o for day, o in found.items() if day != "Monday"]
     assert isinstance(monday.share, Estimate) and isinstance(monday.median, Estimate)
@@ -233,7 +263,7 @@ def test_the_slow_room_is_slow(snapshot: Path) -> None:
 
 
 def test_turnover_is_longer_on_fridays_and_over_lunch(snapshot: Path) -> None:
-    days = run("rooms_days", snapshot, SYSTEM, **BLOCK)
+    days = run("rooms_days", snapshot, SYSTEM, **BY_WEEKDAY)
     medians = {
         g.group: g.median.value for g in turnover(days, "weekday") if isinstance(g.median, Estimate)
     }

@@ -15,7 +15,7 @@ SITES = ("Northgate", "Harbour")
 QUERIES: dict[str, dict[str, Any]] = {
     "counts": {}, "filter_values": {}, "trends_choices": {}, "health_coverage": {},
     "workflow_variants": {}, "rooms_cancelled": {},
-    "rooms_days": {"block_from": 480, "block_to": 960, "longest_gap": 90},
+    "rooms_days": {"group_by": "room", "block_from": 480, "block_to": 960, "longest_gap": 90},
     "levels_effective": {}, "rooms_occupancy": {},
 }  # fmt: skip
 READERS = (Scope(("manager",), SITES[:1]), Scope(("rso",), SITES[1:]))

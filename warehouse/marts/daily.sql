@@ -3,22 +3,12 @@ create or replace temp table daily_now as
 select
     performed_on, site, modality, status, is_test,
     sum(n)::bigint as n,
-    sum(n_dose)::bigint as n_dose,
-    sum(n_duration)::bigint as n_duration,
-    sum(n_complications)::bigint as n_complications,
-    sum(n_satisfaction)::bigint as n_satisfaction
+    sum(n_dose)::bigint as n_dose
 from (
     select * from daily
     union all by name
-    select
-        performed_on, site, modality, status, is_test,
-        sign as n,
-        if(has_dose, sign, 0) as n_dose,
-        if(has_duration, sign, 0) as n_duration,
-        if(has_complications, sign, 0) as n_complications,
-        if(has_satisfaction, sign, 0) as n_satisfaction
+    select performed_on, site, modality, status, is_test, sign as n, if(has_dose, sign, 0) as n_dose
     from counted
-    where status <> 'deleted'
 )
 group by performed_on, site, modality, status, is_test
 having sum(n) <> 0;

@@ -2,8 +2,8 @@
 -- Grain: one row per procedure that took place or was cancelled, of the period, sites and rooms.
 -- Filters of procedure, operator, age, size and modality do not apply: a room is judged by all its
 -- cases. Times are whole minutes after midnight of performed_on. Cases follow each other by room-in,
--- a cancelled one by its planned time. The window runs over a hash of the room-day and whole
--- numbers, which is six times faster than over names.
+-- a cancelled one by its planned time; of those of one minute the one that leaves first goes first
+-- (the lower 20 bits of follows). Names are hashed and times whole numbers: six times faster.
 listed as not materialized (
     select
         *,
@@ -15,7 +15,7 @@ listed as not materialized (
     from (
         select
             hash(site, room, performed_on) as room_day,
-            room,
+            hash(room) as room_key,
             isodow(performed_on)::tinyint as weekday,
             status = 'cancelled' as cancelled,
             status = 'completed' as completed,
@@ -25,7 +25,7 @@ listed as not materialized (
                 as in_min,
             ((epoch_us(room_out_at) - epoch_us(performed_on::timestamp)) // 60000000)::integer
                 as out_min,
-            coalesce(in_min, plan_min, 99999) as follows
+            coalesce(in_min, plan_min, 99999) * 1048576::bigint + coalesce(out_min, 0) as follows
         from procedure
         where not is_test
             and status in ('completed', 'discontinued', 'cancelled')
