@@ -47,7 +47,7 @@ def opened(
 
 def texts(at: AppTest) -> str:
     """Return all that a page says outside tables and charts."""
-    kinds = ("title", "markdown", "caption", "info", "warning", "success", "error", "subheader")
+    kinds = ("title", "markdown", "caption", "info", "warning", "success", "error", "header")
     return "\n".join(element.value for kind in kinds for element in at.get(kind))
 
 
