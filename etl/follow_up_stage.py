@@ -7,7 +7,8 @@ import polars as pl
 from etl import normalise as to
 from etl.follow_up import COLUMNS, checked
 from etl.layout import Layout
-from etl.pipeline import impersonal, refused_row
+from etl.pipeline import impersonal
+from etl.refusals import refused_row
 from etl.returned import corrected
 from etl.sources.base import LINE, MARK, PROBLEM
 from etl.staging import FOLLOW_UP, REJECTED, SourceFile, Staged

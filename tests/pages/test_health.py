@@ -76,7 +76,7 @@ def test_coverage_counts_agree_with_the_rows(demo_settings: Path) -> None:
 
 def test_every_flag_that_the_load_sets_has_words() -> None:
     root = Path(__file__).resolve().parents[2]
-    source = (root / "etl" / "pipeline.py").read_text("utf-8")
+    source = (root / "etl" / "derive.py").read_text("utf-8")
     rules = source.split("rules = {", 1)[1].split("return {name: rule", 1)[0]
     flags = [line.split('"')[1] for line in rules.splitlines() if line.strip().startswith('"')]
     assert len(flags) > 15
