@@ -75,7 +75,8 @@ def _night_again(data: Path) -> Cost:
 
 def forget(folder: str) -> None:
     """Forget that the newest run was judged, and what it found."""
-    from warehouse.review_tables import alert, judged_run, review_event, writing
+    from warehouse.review_store import writing
+    from warehouse.review_tables import alert, judged_run, review_event
     from warehouse.settings import Settings
 
     with writing(Settings(data_dir=Path(folder))) as con:
@@ -90,9 +91,10 @@ def forget(folder: str) -> None:
 def listing(folder: str) -> None:
     """Fill the list to 10,000 cases and time what the outliers page asks of it."""
     from warehouse.access import SYSTEM
+    from warehouse.alert_entry import enter
     from warehouse.connect import current_snapshot
     from warehouse.queries import run as query
-    from warehouse.review_alerts import Asked, cases_page, counts, enter
+    from warehouse.review_alerts import Asked, cases_page, counts
     from warehouse.reviews import TO_DO, alerts_of
     from warehouse.settings import Settings
 
@@ -128,7 +130,7 @@ def listing(folder: str) -> None:
 
 
 def _as_alerts(many: pl.DataFrame) -> pl.DataFrame:
-    from warehouse.reviews import case_key_expr
+    from warehouse.case_keys import case_key_expr
 
     lit = pl.lit
     return many.select(

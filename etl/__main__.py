@@ -170,7 +170,7 @@ def rejected(
 def alerts(as_json: Json = False) -> None:
     """Judge what the rules in force have not judged yet; a refresh does it too."""
     from etl.alerts import find
-    from warehouse.review_tables import NewerReviewsError, ReviewsUnreachableError
+    from warehouse.review_store import NewerReviewsError, ReviewsUnreachableError
 
     chosen = _settings()
     try:

@@ -20,13 +20,13 @@ from analytics.field_area import area_bounds
 from analytics.own_distribution import DISTRIBUTION, distribution_of, too_few
 from analytics.rules import Rule, active_rules, rule_periods
 from warehouse.access import SYSTEM
+from warehouse.alert_entry import Judged, enter, standing, unjudged
+from warehouse.case_keys import case_key_expr
 from warehouse.connect import current_snapshot, open_within
 from warehouse.procedures import lineage
 from warehouse.queries import run
 from warehouse.reference import reference_levels, trigger_levels
-from warehouse.review_alerts import Judged, enter, standing, unjudged
 from warehouse.review_rules import fingerprint, versions
-from warehouse.reviews import case_key_expr
 from warehouse.settings import Settings
 
 #: Dose indices that a rule can name; the parameters of ``alerts_found`` are called after them.

@@ -168,7 +168,7 @@ def _words() -> Iterator[None]:
     from etl.patient import NoWarehouseError
     from etl.publish import NewerSchemaError, NoGoodSnapshotError
     from warehouse.keys import KeyProblemError
-    from warehouse.review_tables import NewerReviewsError, ReviewsUnreachableError
+    from warehouse.review_store import NewerReviewsError, ReviewsUnreachableError
 
     try:
         yield

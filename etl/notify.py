@@ -2,7 +2,7 @@
 
 from etl.ledger import RunResult
 from warehouse.alert_messages import Untold, told, untold
-from warehouse.review_tables import ReviewsUnreachableError
+from warehouse.review_store import ReviewsUnreachableError
 from warehouse.settings import Settings
 
 TITLE = "Kerma: nightly refresh"

@@ -44,7 +44,7 @@ from warehouse.connect import current_snapshot, reading
 from warehouse.entries import entries_after
 from warehouse.keys import KeyProblemError
 from warehouse.procedures import procedures
-from warehouse.review_tables import NewerReviewsError, ReviewsUnreachableError
+from warehouse.review_store import NewerReviewsError, ReviewsUnreachableError
 from warehouse.settings import Settings
 
 #: Dose reports are small: this many are merged together.

@@ -16,7 +16,7 @@ from etl.lock import only_one
 from etl.patient import forget_again
 from etl.pseudonym import fingerprints, load_key
 from etl.publish import point_to
-from warehouse import review_tables
+from warehouse import review_store
 from warehouse.connect import current_snapshot, problem, snapshots
 from warehouse.settings import Settings
 
@@ -117,11 +117,11 @@ def _forget_again(settings: Settings, source: Path, made_at: str, folder: Path) 
     enter(path_of(unpacked), known)
     _keep_register(settings, folder)
     due = [mark for r in requests(path_of(unpacked)) if r.at >= made_at for mark in r.marks]
-    reviews = folder / review_tables.FILE
+    reviews = folder / review_store.FILE
     had_reviews = reviews.exists()
     count = forget_again(unpacked, due)
     if count:
-        review_tables.engine(unpacked).dispose()
+        review_store.engine(unpacked).dispose()
     if not had_reviews:
         reviews.unlink(missing_ok=True)
     return count
@@ -139,9 +139,9 @@ def _keep_register(settings: Settings, folder: Path) -> None:
 def _set_aside(settings: Settings, folder: Path) -> Path | None:
     """Move what the backup replaces into a folder beside it."""
     names = [path.name for path in folder.iterdir()]
-    if review_tables.FILE in names and (settings.data_dir / review_tables.FILE).exists():
-        review_tables.engine(settings).dispose()
-        names += [f"{review_tables.FILE}-wal", f"{review_tables.FILE}-shm"]
+    if review_store.FILE in names and (settings.data_dir / review_store.FILE).exists():
+        review_store.engine(settings).dispose()
+        names += [f"{review_store.FILE}-wal", f"{review_store.FILE}-shm"]
     replaced = [settings.data_dir / name for name in names if (settings.data_dir / name).exists()]
     if not replaced:
         return None

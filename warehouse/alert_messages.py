@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from warehouse.review_tables import alert, alert_told, now, reading, review, writing
+from warehouse.review_store import now, reading, writing
+from warehouse.review_tables import alert, alert_told, review
 from warehouse.settings import Settings
 
 

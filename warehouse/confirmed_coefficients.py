@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from warehouse.access import Person
 from warehouse.access_log import deed
 from warehouse.reference import effective_dose_coefficients
-from warehouse.review_tables import coefficient_mark, now, reading, writing
-from warehouse.reviews import frame
+from warehouse.review_store import frame, now, reading, writing
+from warehouse.review_tables import coefficient_mark
 from warehouse.settings import Settings
 
 

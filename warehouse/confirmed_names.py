@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from warehouse.access import Person
 from warehouse.access_log import deed
 from warehouse.procedures import procedure_names
-from warehouse.review_tables import confirmed_name, now, reading, writing
-from warehouse.reviews import frame
+from warehouse.review_store import frame, now, reading, writing
+from warehouse.review_tables import confirmed_name
 from warehouse.settings import Settings
 
 

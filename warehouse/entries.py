@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from warehouse.access import Person
 from warehouse.access_log import deed
-from warehouse.review_tables import now, outcome_entry, reading, writing
-from warehouse.reviews import frame
+from warehouse.review_store import frame, now, reading, writing
+from warehouse.review_tables import outcome_entry
 from warehouse.settings import Settings
 
 #: Number that all processes agree on while one of them enters outcomes.

@@ -5,8 +5,8 @@ import sqlalchemy as sa
 
 from warehouse.access import Person, Scope
 from warehouse.access_log import deed
-from warehouse.review_tables import local_level, now, reading, writing
-from warehouse.reviews import frame
+from warehouse.review_store import frame, now, reading, writing
+from warehouse.review_tables import local_level
 from warehouse.settings import Settings
 
 #: What a level is of: those of one kind are compared over time.

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from warehouse.access import Person, RefusedError, Scope
 from warehouse.access_log import deed
-from warehouse.review_tables import now, protocol_change, reading, writing
-from warehouse.reviews import frame
+from warehouse.review_store import frame, now, reading, writing
+from warehouse.review_tables import protocol_change
 from warehouse.settings import Settings
 
 NAME = "protocol_changes.csv"

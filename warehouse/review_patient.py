@@ -5,8 +5,9 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from warehouse.review_tables import alert, outcome_entry, reading, review, review_event, writing
-from warehouse.reviews import case_key_expr
+from warehouse.case_keys import case_key_expr
+from warehouse.review_store import reading, writing
+from warehouse.review_tables import alert, outcome_entry, review, review_event
 from warehouse.settings import Settings
 
 TABLES = (review_event, alert, review, outcome_entry)

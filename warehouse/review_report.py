@@ -4,8 +4,9 @@ import polars as pl
 import sqlalchemy as sa
 
 from warehouse.review_alerts import Asked
-from warehouse.review_tables import alert, reading, review
-from warehouse.reviews import COLUMNS, frame
+from warehouse.review_store import frame, reading
+from warehouse.review_tables import alert, review
+from warehouse.reviews import COLUMNS
 from warehouse.settings import Settings
 
 

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from warehouse.access import Person
 from warehouse.access_log import deed
 from warehouse.procedures import regions
-from warehouse.review_tables import now, reading, rule_version, writing
-from warehouse.reviews import ReviewError, frame
+from warehouse.review_store import frame, now, reading, writing
+from warehouse.review_tables import rule_version
+from warehouse.reviews import ReviewError
 from warehouse.settings import Settings
 
 RuleChange = Literal["add", "change", "on", "off", "confirm"]

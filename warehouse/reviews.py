@@ -7,7 +7,7 @@ on; where somebody else was faster, nothing is written and :class:`ConflictError
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import polars as pl
@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from warehouse.access import SYSTEM_ROLE, Person, RefusedError, Scope, require
 from warehouse.access_log import deed
 from warehouse.review_form import ReviewForm
-from warehouse.review_tables import alert, now, reading, review, review_event, writing
+from warehouse.review_store import frame, now, reading, writing
+from warehouse.review_tables import alert, review, review_event
 from warehouse.settings import Settings
 
 State = Literal["open", "in review", "awaiting sign-off", "closed", "reopened"]
@@ -80,49 +81,6 @@ class ConflictError(ReviewError):
         )
         self.stands = stands
         self.person = person
-
-
-def case_key(
-    site: str,
-    accession_number: str | None,
-    performed_on: date,
-    device: str | None,
-    start: datetime | None,
-    modality: str,
-) -> str:
-    """Return the natural key of a case as one text, as :func:`case_key_expr` makes it."""
-    frame = pl.DataFrame(
-        [(site, accession_number, performed_on, device, start, modality)],
-        schema={
-            "site": pl.String, "accession_number": pl.String, "performed_on": pl.Date,
-            "device": pl.String, "procedure_start_at": pl.Datetime("us"), "modality": pl.String,
-        },
-        orient="row",
-    )  # fmt: skip
-    return frame.select(case_key_expr()).item()
-
-
-def case_key_expr() -> pl.Expr:
-    """Build the natural key: it outlives refresh and rollback, which a surrogate id does not."""
-    day = pl.col("performed_on").dt.to_string("%Y-%m-%d")
-    start = pl.coalesce(
-        pl.col("procedure_start_at").dt.to_string("%Y-%m-%dT%H:%M:%S"),
-        pl.format("{}T00:00:00", day),
-    )
-    by_accession = pl.concat_str("site", "accession_number", day, separator=SEPARATOR)
-    by_device = pl.concat_str(
-        "site", pl.col("device").fill_null(""), start, "modality", separator=SEPARATOR
-    )
-    return (
-        pl.when(pl.col("accession_number").is_not_null())
-        .then(by_accession)
-        .otherwise(by_device)
-        .alias("case_key")
-    )
-
-
-#: Parts of a key; a character that no identifier has.
-SEPARATOR = "\x1f"
 
 
 def seen_by(scope: Scope) -> list[sa.ColumnElement[bool]]:
@@ -361,25 +319,3 @@ def _as_review(row: Any) -> Review:
         closed_at=row.closed_at,
         **{name: getattr(row, name) for name in names},
     )
-
-
-def frame(con: sa.Connection, query: sa.Select[*tuple[Any, ...]]) -> pl.DataFrame:
-    """Return the rows of a query with the types of its columns, also where there are none."""
-    result = con.execute(query)
-    schema = {
-        column.name: _POLARS.get(type(column.type), pl.String())
-        for column in query.selected_columns
-    }
-    rows = [
-        tuple(str(value) if isinstance(value, dict) else value for value in row) for row in result
-    ]
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-_POLARS: dict[type, pl.DataType] = {
-    sa.Integer: pl.Int64(),
-    sa.Float: pl.Float64(),
-    sa.Boolean: pl.Boolean(),
-    sa.Date: pl.Date(),
-    sa.DateTime: pl.Datetime("us"),
-}

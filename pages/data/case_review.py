@@ -11,6 +11,7 @@ from pages.shared import auth, data, downloads
 from pages.shared import format as fmt
 from warehouse import reviews
 from warehouse.access import Person, RefusedError, may
+from warehouse.case_keys import case_key
 from warehouse.review_form import ReviewForm
 from warehouse.reviews import Action, ConflictError, Review, ReviewError
 from warehouse.settings import settings
@@ -30,7 +31,7 @@ WHAT_NEXT = {
 def draw(row: dict[str, Any]) -> None:
     """Draw alerts, review and history of a case of query ``case_row``."""
     st.header("Alerts and review", anchor=False)
-    key = reviews.case_key(
+    key = case_key(
         row["site"], row["accession_number"], row["performed_on"], row["device"],
         row["procedure_start_at"], row["modality"],
     )  # fmt: skip

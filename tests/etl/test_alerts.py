@@ -17,14 +17,15 @@ from etl.refresh import Asked as RunAsked
 from etl.refresh import refresh as run
 from tests.conftest import ROOT, run_etl
 from tests.people import rso
-from warehouse import review_tables, reviews
+from warehouse import review_store, reviews
 from warehouse.access import SYSTEM
+from warehouse.case_keys import case_key
 from warehouse.connect import current_snapshot
 from warehouse.queries import run as run_query
 from warehouse.reference import trigger_levels
 from warehouse.review_alerts import Asked, cases_page, counts
 from warehouse.review_rules import RuleVersion, record
-from warehouse.review_tables import ReviewsUnreachableError
+from warehouse.review_store import ReviewsUnreachableError
 from warehouse.settings import Settings
 
 SAMPLES = ROOT.parent / "shared" / "samples" / "dicom"
@@ -50,9 +51,9 @@ def case(number: int, kerma: float, day: str = "2026-11-02") -> str:
 
 def refresh(folder: Path, code: int = 0) -> dict:
     """Run one refresh, its database closed before and after: each night is a process of its own."""
-    review_tables._engine.cache_clear()
+    review_store._engine.cache_clear()
     done = run(settings_of(folder), RunAsked(), lambda _step, **_facts: None)
-    review_tables._engine.cache_clear()
+    review_store._engine.cache_clear()
     assert done.exit_code == code, done.as_json()
     return done.as_json()
 
@@ -124,13 +125,13 @@ def test_a_death_amid_entering_leaves_no_trace(tmp_path: Path, monkeypatch) -> N
     refresh(tmp_path)
     for file in tmp_path.glob("reviews.db*"):
         file.unlink()
-    review_tables._engine.cache_clear()
+    review_store._engine.cache_clear()
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("warehouse.review_alerts._lapse", die)
+        patch.setattr("warehouse.alert_entry._lapse", die)
         with pytest.raises(KeyboardInterrupt):
             alerts.find(settings_of(tmp_path))
     assert listed(tmp_path) == {}
@@ -202,7 +203,7 @@ def test_a_corrected_case_lapses_the_sum_of_a_later_one(tmp_path: Path) -> None:
 
 
 def key(accession: str) -> str:
-    return reviews.case_key("Nord", accession, date(2026, 11, 2), None, None, "fluoroscopy")
+    return case_key("Nord", accession, date(2026, 11, 2), None, None, "fluoroscopy")
 
 
 def test_reviews_survive_refresh_and_rollback(loaded: Path) -> None:

@@ -21,11 +21,12 @@ from etl.restore import restore
 from tests.conftest import run_etl
 from tests.etl.dicom_made import projection, save
 from warehouse.access import SYSTEM
+from warehouse.case_keys import case_key
 from warehouse.connect import current_snapshot, reading, snapshots
 from warehouse.keys import KeyProblemError
 from warehouse.queries import run
-from warehouse.review_tables import now, outcome_entry, review, writing
-from warehouse.reviews import case_key
+from warehouse.review_store import now, writing
+from warehouse.review_tables import outcome_entry, review
 from warehouse.settings import Settings
 
 HEADER = "site,accession_number,modality,performed_on,patient_id,air_kerma_mgy,weight_kg,operator\n"

@@ -22,6 +22,7 @@ from tests.conftest import DEMO_END, DEMO_ROWS, use_data
 from tests.pages.app import charts, opened, texts
 from warehouse import reviews
 from warehouse.access import SYSTEM
+from warehouse.case_keys import case_key_expr
 from warehouse.connect import current_snapshot, cursor
 from warehouse.reference import trigger_levels
 from warehouse.review_form import ReviewForm
@@ -253,7 +254,7 @@ def key_of(number: int) -> str:
     assert snapshot is not None
     with cursor(snapshot) as cur:
         rows = cur.sql("select * from procedure where procedure_id = $n", params={"n": number}).pl()
-    return rows.select(reviews.case_key_expr()).item()
+    return rows.select(case_key_expr()).item()
 
 
 def test_an_rso_confirms_a_rule_and_the_cases_are_judged_by_it(written: Path) -> None:

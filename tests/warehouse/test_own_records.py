@@ -15,7 +15,8 @@ from warehouse.access import SYSTEM, Person, RefusedError, Scope
 from warehouse.confirmed_coefficients import CoefficientError
 from warehouse.protocol_changes import NAME, ProtocolChangesError
 from warehouse.review_rules import versions
-from warehouse.review_tables import engine, metadata, protocol_change, reviews_meta
+from warehouse.review_store import engine
+from warehouse.review_tables import metadata, protocol_change, reviews_meta
 from warehouse.settings import Settings
 
 LEVEL = {

@@ -12,18 +12,20 @@ import sqlalchemy as sa
 
 from tests.people import rso
 from tests.warehouse.postgres import postgres_address
-from warehouse import review_alerts, review_tables, reviews
+from warehouse import alert_entry, review_store, review_tables, reviews
 from warehouse.access import SYSTEM, Scope
-from warehouse.review_alerts import Asked, Judged, cases_page, counts, enter, unjudged
+from warehouse.alert_entry import Judged, enter, unjudged
+from warehouse.case_keys import case_key, case_key_expr
+from warehouse.review_alerts import Asked, cases_page, counts
 from warehouse.review_form import ReviewForm
-from warehouse.review_tables import NewerReviewsError, ReviewsUnreachableError, metadata
+from warehouse.review_store import NewerReviewsError, ReviewsUnreachableError
+from warehouse.review_tables import metadata
 from warehouse.reviews import (
     ConflictError,
     NotAllowedError,
     ReviewError,
     act,
     alerts_of,
-    case_key_expr,
     history,
     reviews_of,
     same_person,
@@ -47,12 +49,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     else:
         url = postgres_address(request)
         settings = Settings(data_dir=tmp_path, reviews_url=url)
-        with review_tables.engine(settings).begin() as con:
+        with review_store.engine(settings).begin() as con:
             for table in reversed(metadata.sorted_tables):
                 if table.name != "reviews_meta":
                     con.execute(table.delete())
     yield settings
-    review_tables.engine(settings).dispose()
+    review_store.engine(settings).dispose()
 
 
 def found(*cases: str, rule: str = "KAR_SRDL", **more: Any) -> pl.DataFrame:
@@ -81,7 +83,7 @@ def judged(store: Settings, alerts: pl.DataFrame, *more: str, run: str = "R1") -
 
 
 def key(case: str) -> str:
-    return reviews.case_key("Nord", case, date(2026, 11, 2), None, None, "fluoroscopy")
+    return case_key("Nord", case, date(2026, 11, 2), None, None, "fluoroscopy")
 
 
 def current(store: Settings, case: str = "A1") -> reviews.Review:
@@ -91,12 +93,12 @@ def current(store: Settings, case: str = "A1") -> reviews.Review:
 def test_an_alert_is_entered_once(store: Settings) -> None:
     two = found("A1", "A2")
     assert judged(store, two).new == 2
-    assert judged(store, two, run="R2") == review_alerts.Entered()
+    assert judged(store, two, run="R2") == alert_entry.Entered()
     assert unjudged(store, ["R1", "R2", "R3"], "rules-1") == {"R3"}
     assert unjudged(store, ["R1"], "rules-2") == {"R1"}
     listed, total = cases_page(store, Asked(scope=SYSTEM), 0, 50)
     assert total == listed.height == 2
-    with review_tables.writing(store) as con, pytest.raises(sa.exc.IntegrityError):
+    with review_store.writing(store) as con, pytest.raises(sa.exc.IntegrityError):
         rows = con.execute(sa.select(review_tables.alert)).mappings().first()
         assert rows is not None
         again = {name: value for name, value in rows.items() if name != "id"}
@@ -289,39 +291,37 @@ def test_lists_are_filtered_sorted_and_paged(store: Settings) -> None:
 
 def test_reviews_of_a_newer_kerma_are_left_alone(store: Settings) -> None:
     judged(store, found("A1"))
-    engine = review_tables.engine(store)
+    engine = review_store.engine(store)
     version = review_tables.reviews_meta.update()
     with engine.begin() as con:
         con.execute(version.values(schema_version=99))
     try:
-        review_tables._engine.cache_clear()
+        review_store._engine.cache_clear()
         with pytest.raises(NewerReviewsError, match="schema 99"):
-            review_tables.engine(store)
+            review_store.engine(store)
     finally:
         with engine.begin() as con:
-            con.execute(version.values(schema_version=max(review_tables.MIGRATIONS)))
+            con.execute(version.values(schema_version=max(review_store.MIGRATIONS)))
         engine.dispose()
 
 
 def test_a_database_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
     url = "postgresql://kerma:secret@127.0.0.1:1/reviews"
     with pytest.raises(ReviewsUnreachableError, match=r"127\.0\.0\.1:1/reviews") as error:
-        review_tables.engine(Settings(data_dir=tmp_path, reviews_url=url))
+        review_store.engine(Settings(data_dir=tmp_path, reviews_url=url))
     assert "secret" not in str(error.value)
 
 
 def test_keys_keep_cases_without_accession_apart() -> None:
     start = datetime(2026, 11, 2, 8, 30, 15, 250)
-    one = reviews.case_key("Nord", None, start.date(), "C1", start, "CT")
-    assert one == reviews.case_key(
-        "Nord", None, start.date(), "C1", start.replace(microsecond=0), "CT"
-    )
+    one = case_key("Nord", None, start.date(), "C1", start, "CT")
+    assert one == case_key("Nord", None, start.date(), "C1", start.replace(microsecond=0), "CT")
     other = {
-        reviews.case_key("Nord", None, start.date(), "C2", start, "CT"),
-        reviews.case_key("Nord", None, start.date(), "C1", start, "fluoroscopy"),
-        reviews.case_key("Nord", None, start.date(), "C1", None, "CT"),
-        reviews.case_key("Nord", "C1", start.date(), "C1", start, "CT"),
-        reviews.case_key("Süd", None, start.date(), "C1", start, "CT"),
+        case_key("Nord", None, start.date(), "C2", start, "CT"),
+        case_key("Nord", None, start.date(), "C1", start, "fluoroscopy"),
+        case_key("Nord", None, start.date(), "C1", None, "CT"),
+        case_key("Nord", "C1", start.date(), "C1", start, "CT"),
+        case_key("Süd", None, start.date(), "C1", start, "CT"),
     }  # fmt: skip
     assert len(other | {one}) == 6
 
