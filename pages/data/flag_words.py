@@ -24,6 +24,15 @@ WORDS = {
     "dst_gap": "A time that the clock change skipped",
     "pain_scale_missing": "Pain scores without their scale",
     "dose_contradiction": "Log and dose report differ by more than 5 %: both kept",
+    "test_patient": "Test patient, phantom or service: kept out of statistics",
+    "unit_unknown": "A dose in a unit that is not understood: left blank, kept as sent",
+    "value_unreadable": "A dose that is no number: left blank, kept as sent",
+    "event_unreadable": "An irradiation event could not be read: the totals are the report's",
+    "event_count_differs": "The report states another number of events than it holds",
+    "event_sum_differs": "Total and sum of the events differ by more than 2 %: both kept",
+    "zero_total_nonzero_events": "Total of 0 although its events carry dose: both kept",
+    "total_missing": "Events carry dose, the report states no total",
+    "offset_unreadable": "The report's offset from UTC cannot be read: its times stand as sent",
     "reports_overlap": "Dose reports share some of their events",
 }
 

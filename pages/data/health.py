@@ -199,11 +199,12 @@ def draw_warnings(filters: Filters) -> None:
         title = f"{fmt.plural(len(found), 'case')} in which KAP and air kerma do not fit each other"
         table(parts.unit_warnings(found, odd), "units", title, filters)
     st.header("Warnings by kind", anchor=False)
-    flags = data.query("health_flags", None, from_date=filters.from_date, to_date=filters.to_date)
+    flags = data.query("health_flags", filters)
     if flags.is_empty():
-        st.markdown("No procedure of the period was loaded with a warning.")
+        st.markdown("No procedure of this view was loaded with a warning.")
     else:
-        table(parts.flags(flags), "flags", "Procedures loaded with a warning in the period")
+        title = "Procedures of this view, loaded with a warning"
+        table(parts.flags(flags), "flags", title, filters)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from etl.contract import FLAGS
 from pages.data import flag_words, health_parts
 from pages.shared import format as fmt
 from tests.conftest import run_etl, use_data
@@ -75,12 +76,21 @@ def test_coverage_counts_agree_with_the_rows(demo_settings: Path) -> None:
 
 
 def test_every_flag_that_the_load_sets_has_words() -> None:
-    root = Path(__file__).resolve().parents[2]
-    source = (root / "etl" / "derive.py").read_text("utf-8")
-    rules = source.split("rules = {", 1)[1].split("return {name: rule", 1)[0]
-    flags = [line.split('"')[1] for line in rules.splitlines() if line.strip().startswith('"')]
-    assert len(flags) > 15
-    assert [flag for flag in flags if flag not in flag_words.WORDS] == []
+    assert [flag for flag in FLAGS if flag not in flag_words.WORDS] == []
+
+
+@pytest.mark.parametrize("room", ["R1", "R2"])
+def test_warnings_by_kind_are_those_of_the_view(lived_settings: Path, room: str) -> None:
+    snapshot = current_snapshot(lived_settings / "snapshots")
+    assert snapshot is not None
+    with cursor(snapshot) as cur:
+        rows = "select unnest(flags) as flag from procedure where room = ?"
+        counted = f"select flag, count(*) from ({rows}) group by flag"
+        expected = cur.execute(counted, [room]).fetchall()
+    shown = tables(opened("data/health.py", period="All", room=room)).get("Warning", [])
+    assert {(row["Warning"], row["Procedures"]) for row in shown} == {
+        (flag_words.words(flag), n) for flag, n in expected
+    }
 
 
 def test_rooms_below_the_aim_are_named_worst_first() -> None:
