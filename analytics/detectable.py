@@ -1,6 +1,7 @@
 """What two groups of these sizes could have shown: the smallest effect found with 80 % power."""
 
 import math
+from dataclasses import dataclass
 
 from scipy.optimize import brentq
 from scipy.special import ndtri
@@ -16,8 +17,10 @@ POWER = 0.8
 
 
 @computable
-def smallest_share_difference(n1: float, n2: float, share: float, power: float = POWER) -> Estimate:
-    """Return the smallest increase of a share that two groups detect with a two-sided 5 % test.
+def smallest_share_difference(
+    n1: float, n2: float, share: float, power: float = POWER, alpha: float = 0.05
+) -> Estimate:
+    """Return the smallest increase of a share that two groups detect with a two-sided test.
 
     Parameters
     ----------
@@ -34,7 +37,7 @@ def smallest_share_difference(n1: float, n2: float, share: float, power: float =
     require(n1 >= 2 and n2 >= 2, "a group has fewer than two values")
     require(max(n1, n2) < 1e12, "the groups are larger than can be planned")
     require(0 <= share < 1, "the share of the first group is not below 1")
-    z_alpha, z_power = 1.959963984540054, _z(power)
+    z_alpha, z_power = _z(1 - alpha / 2, "two-sided level"), _z(power, "power")
 
     def lack(difference: float) -> float:
         other = share + difference
@@ -49,14 +52,37 @@ def smallest_share_difference(n1: float, n2: float, share: float, power: float =
     return Estimate(found, None, None, int(n1 + n2), "χ² of two proportions, planning")
 
 
-def _z(power: float) -> float:
-    """Return the normal quantile of a power."""
-    if not 0 < power < 1:
-        raise UndefinedError(f"the power {power} does not lie between 0 and 1")
-    return float(ndtri(power))
+def _z(chance: float, what: str) -> float:
+    """Return the normal quantile of a power or a level."""
+    if not 0 < chance < 1:
+        raise UndefinedError(f"the {what} does not lie between 0 and 1")
+    return float(ndtri(chance))
 
 
-def detectable(comparison: Comparison) -> Estimate | NotComputable | None:
+@dataclass(frozen=True)
+class Spread:
+    """Pooled SD of two groups, of the values or of their logarithms, and its name in words."""
+
+    sd: float
+    words: str
+
+
+def spread_of(comparison: Comparison) -> Spread | None:
+    """Return the spread of two groups; None where the outcome has none or a group lacks it."""
+    first, second = comparison.groups
+    if comparison.kind in ("dose", "duration"):
+        sd = _log_spread(first, second)
+        return None if sd is None else Spread(sd, f"the SD of logarithms seen here, {number(sd)}")
+    if comparison.kind in ("continuous", "score") and first.sd and second.sd:
+        n = first.n + second.n - 2
+        sd = math.sqrt(((first.n - 1) * first.sd**2 + (second.n - 1) * second.sd**2) / n)
+        return Spread(sd, f"the SD seen here, {with_unit(number(sd), comparison.unit)}")
+    return None
+
+
+def detectable(
+    comparison: Comparison, power: float = POWER, alpha: float = 0.05
+) -> Estimate | NotComputable | None:
     """Return the smallest effect that two groups of these sizes and spreads would detect.
 
     A ratio for doses and durations, a difference of shares for yes/no, of means otherwise; None
@@ -68,15 +94,12 @@ def detectable(comparison: Comparison) -> Estimate | NotComputable | None:
     if comparison.kind == "binary":
         if not min(first.n, second.n) or first.events is None:
             return None
-        return smallest_share_difference(first.n, second.n, first.events / first.n)
-    if comparison.kind in ("dose", "duration"):
-        spread = _log_spread(first, second)
-        return None if spread is None else smallest_ratio(first.n, second.n, spread)
-    if comparison.kind in ("continuous", "score") and first.sd and second.sd:
-        n = first.n + second.n - 2
-        spread = math.sqrt(((first.n - 1) * first.sd**2 + (second.n - 1) * second.sd**2) / n)
-        return smallest_difference(first.n, second.n, spread)
-    return None
+        return smallest_share_difference(first.n, second.n, first.events / first.n, power, alpha)
+    spread = spread_of(comparison)
+    if spread is None:
+        return None
+    smallest = smallest_ratio if comparison.kind in ("dose", "duration") else smallest_difference
+    return smallest(first.n, second.n, spread.sd, power, alpha)
 
 
 def _log_spread(first: GroupSummary, second: GroupSummary) -> float | None:

@@ -18,6 +18,7 @@ from analytics.guards import FloatArray, complete_rows, computable, require
 from analytics.proportions import wilson
 from analytics.regression import Coefficient, LogisticFit, confusion, logistic
 from analytics.results import Estimate, NotComputable
+from analytics.standardisation import StandardisedRisks, standardised_risks
 
 FOLDS = 10
 #: A category met less often than this is no covariate of its own.
@@ -48,10 +49,13 @@ class Prediction:
     """A model with its apparent and its cross-validated figures.
 
     ``calibration`` has ``predicted``, ``observed``, ``low``, ``high``, ``n`` by tenths of the
-    cross-validated predictions. ``separated_folds`` were fitted by Firth's method.
+    cross-validated predictions. ``separated_folds`` were fitted by Firth's method. ``risks`` are,
+    for each yes/no column, the average predicted risk with it and without it: an odds ratio is no
+    ratio of risks.
     """
 
     fit: LogisticFit
+    risks: Mapping[str, StandardisedRisks | NotComputable]
     references: Mapping[str, str]
     cut: float
     apparent: Judged
@@ -96,7 +100,7 @@ def predict(
     x = dict(zip(columns, complete, strict=True))
     held, separated = _held_out(y, x, seed)
     return Prediction(
-        fit, references, cut, _judged(y, fit.fitted, cut), _judged(y, held, cut),
+        fit, _risks(y, x), references, cut, _judged(y, fit.fitted, cut), _judged(y, held, cut),
         calibration(y, held), FOLDS, separated,
     )  # fmt: skip
 
@@ -129,6 +133,17 @@ def encoded(table: pl.DataFrame) -> tuple[dict[str, FloatArray], dict[str, str]]
             is_level = (values == level).fill_null(False).to_numpy().astype(np.float64)
             found[f"{name}: {level}"] = np.where(usable, is_level, np.nan)
     return found, references
+
+
+def _risks(
+    y: FloatArray, x: Mapping[str, FloatArray]
+) -> dict[str, StandardisedRisks | NotComputable]:
+    """Standardise the risk with and without each yes/no column over the other columns."""
+    return {
+        name: standardised_risks(y, column, {n: c for n, c in x.items() if n != name})
+        for name, column in x.items()
+        if np.isin(column, (0, 1)).all()
+    }
 
 
 def _held_out(y: FloatArray, x: Mapping[str, FloatArray], seed: int) -> tuple[FloatArray, int]:

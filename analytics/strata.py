@@ -1,13 +1,12 @@
-"""Two groups within strata: Mantel–Haenszel ratios, homogeneity, standardisation, balance.
+"""Two groups within strata: Mantel–Haenszel ratios, homogeneity, standardisation.
 
 Order: first group minus second, first over second. A stratum that holds one group only, or in
 which nobody (everybody) had the event, says nothing of a ratio and is counted, not invented.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -15,7 +14,6 @@ from scipy.optimize import brentq
 from analytics.guards import (
     FloatArray,
     as_counts,
-    complete_columns,
     computable,
     numbers,
     require,
@@ -250,54 +248,3 @@ def direct_standardisation(
     n = int(t.total.sum())
     shown = Estimate(value, low, high, n, "direct standardisation", level=level)
     return Standardised(first, second, shown, first / second if second > 0 else math.inf)
-
-
-@dataclass(frozen=True)
-class Balance:
-    """Standardised mean difference of one covariate; above 0.1 in size the groups differ."""
-
-    covariate: str
-    smd: float | None
-    imbalanced: bool
-
-
-def balance_table(
-    covariates: Mapping[str, Any], first_group: Any, limit: float = 0.1
-) -> tuple[Balance, ...]:
-    """Return the standardised mean difference of each covariate between two groups.
-
-    Parameters
-    ----------
-    covariates
-        Name and values, shape (n,); a category as a 0/1 column each. A row with a gap is left out
-        of that covariate.
-    first_group
-        1 for the first group, 0 for the second, shape (n,).
-    limit
-        Size from which a covariate counts as imbalanced (Austin 2009, 10.1002/sim.3697).
-
-    Notes
-    -----
-    (mean1 − mean2) / √((s1² + s2²)/2). ``smd`` is None where a covariate does not vary or a group
-    has fewer than two values.
-    """
-    return tuple(_balance(name, values, first_group, limit) for name, values in covariates.items())
-
-
-def _balance(name: str, values: Any, first_group: Any, limit: float) -> Balance:
-    """Compare one covariate."""
-    found = _smd(values, first_group)
-    if isinstance(found, float):
-        return Balance(name, found, abs(found) > limit)
-    return Balance(name, None, False)
-
-
-@computable
-def _smd(values: Any, first_group: Any) -> float:
-    """Return the standardised mean difference of one covariate."""
-    x, g = complete_columns(values, first_group)
-    one, two = x[g == 1], x[g == 0]
-    require(len(one) > 1 and len(two) > 1, "a group has fewer than two values", len(x))
-    variances = [float(v.var(ddof=1)) for v in (one, two)]
-    require(sum(variances) > 0, "the covariate does not vary", len(x))
-    return float(one.mean() - two.mean()) / math.sqrt(sum(variances) / 2)

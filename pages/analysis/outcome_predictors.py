@@ -13,7 +13,9 @@ from analytics.outcomes import SCALES, TIMEPOINTS
 from analytics.outcomes_responders import MODERATE, SUBSTANTIAL, reduction
 from analytics.prediction import FOLDS, Judged, Prediction, predict
 from analytics.results import Estimate, NotComputable
-from pages.shared import charts, data, downloads, filters
+from analytics.standardisation import StandardisedRisks
+from pages.analysis.outcome_alone import draw_alone
+from pages.shared import address, charts, data, downloads, filters
 from pages.shared import format as fmt
 from pages.shared.page import View
 
@@ -35,10 +37,7 @@ def draw(view: View) -> None:
     if data.may("significance_extra"):
         further = data.query("significance_extra", view.filters)["field"].to_list()
     options = COLUMNS | {f"extra:{name}": name for name in further}
-    chosen = st.multiselect(
-        "Predictors", list(options), default=FIRST, format_func=options.__getitem__,
-        key="predictors",
-    )  # fmt: skip
+    chosen = address.several("predictors", "Predictors", options, FIRST)
     level = st.slider(
         "Predicted to respond from a probability of", 0.05, 0.95, 0.5, 0.05, key="from_probability"
     )
@@ -55,12 +54,15 @@ def draw(view: View) -> None:
             f"{TIMEPOINTS[at]}. Widen the period or choose another time."
         )
         return
-    found = _fitted(str(data.snapshot()), _key(view), scale, at, cut, tuple(chosen), level, rows,
-                    further)  # fmt: skip
+    columns = table(rows, tuple(chosen), further, SCALES[scale].maximum)
+    responded = rows.select(reduction("score", "baseline") >= cut).to_series().to_list()
+    asked = (str(data.snapshot()), _key(view), scale, at, cut, tuple(chosen), level)
+    found = _fitted(asked, responded, columns)
     if isinstance(found, NotComputable):
         st.info(f"No model: {found.reason}. Choose other predictors or widen the period.")
         return
     _draw_ratios(found, rows, options)
+    draw_alone(responded, columns, options, view)
     _draw_accuracy(found)
     _draw_calibration(found, view)
 
@@ -83,19 +85,10 @@ def _key(view: View) -> tuple[tuple[str, Any], ...]:
 
 @st.cache_resource(show_spinner="Fitting and validating …", max_entries=32)
 def _fitted(
-    snapshot: str,
-    given: tuple[tuple[str, Any], ...],
-    scale: str,
-    at: str,
-    cut: float,
-    chosen: tuple[str, ...],
-    level: float,
-    _rows: pl.DataFrame,
-    _further: list[str],
+    asked: tuple[Any, ...], _responded: list[bool | None], _columns: pl.DataFrame
 ) -> Prediction | NotComputable:
-    """Fit once for a snapshot, a view and a choice."""
-    responded = _rows.select(reduction("score", "baseline") >= cut).to_series().to_list()
-    return predict(responded, table(_rows, chosen, _further, SCALES[scale].maximum), level)
+    """Fit once for a snapshot, a view and a choice, whose last part is the cut."""
+    return predict(_responded, _columns, asked[-1])
 
 
 def table(
@@ -127,6 +120,7 @@ def _draw_ratios(found: Prediction, rows: pl.DataFrame, options: Mapping[str, st
                     "Odds ratio (95 % CI)": f"{fmt.number(c.ratio.value)}"
                     f" ({fmt.interval(c.ratio.low, c.ratio.high)})",
                     "p": fmt.p_value(c.test.p_value),
+                    "Risk with it, without it": _risks_words(found.risks.get(c.name)),
                 }
                 for c in fit.coefficients[1:]
             ]
@@ -145,7 +139,9 @@ def _draw_ratios(found: Prediction, rows: pl.DataFrame, options: Mapping[str, st
            else "")
         + f". {fmt.count(fit.left_out)} left out because a predictor is missing or rare. "
         + (f"{against}. " if against else "")
-        + "All predictors together in one model; an association, not a cause."
+        + "All predictors together in one model; an association, not a cause. An odds ratio does"
+        " not say how many times more often patients respond: the risks do, averaged over the"
+        " other predictors."
     )  # fmt: skip
     if fit.separated:
         st.warning(
@@ -157,6 +153,12 @@ def _draw_ratios(found: Prediction, rows: pl.DataFrame, options: Mapping[str, st
             f"{fmt.number(fit.events_per_covariate)} of the rarer outcome for each predictor; with "
             "fewer than 10 odds ratios are unstable. Choose fewer predictors."
         )
+
+
+def _risks_words(found: StandardisedRisks | NotComputable | None) -> str:
+    if not isinstance(found, StandardisedRisks):
+        return fmt.DASH
+    return f"{fmt.percent(found.first.value)}, {fmt.percent(found.second.value)}"
 
 
 def _named(name: str, options: Mapping[str, str]) -> str:
@@ -183,6 +185,14 @@ def _draw_accuracy(found: Prediction) -> None:
         for j in (found.apparent, found.validated)
     ]
     rows.append(_row("Calibration slope", slopes[0], slopes[1]))
+    rows.append(
+        {
+            "Figure": "Explained variability (Nagelkerke)",
+            "Cross-validated (95 % CI)": fmt.DASH,
+            "Apparent (95 % CI)": fmt.percent(found.fit.nagelkerke),
+            "Optimism": fmt.DASH,
+        }
+    )
     downloads.table(pl.DataFrame(rows), key="accuracy", title="How well it predicts")
     st.caption(
         f"**Cross-validated**: {FOLDS} folds, each predicted by a model of the others: what to"

@@ -14,6 +14,7 @@ from analytics.workbench import Outcome, analyse
 from pages.analysis import significance_choices as ask
 from pages.analysis import significance_parts as parts
 from pages.analysis.significance_forest import draw_forest
+from pages.analysis.significance_planning import draw_balance, draw_planning
 from pages.shared import coefficients, data, downloads, filters
 from pages.shared import format as fmt
 from pages.shared.page import View
@@ -49,7 +50,9 @@ def compare_groups(view: View) -> None:
         draw_forest(analysis, view)
     if analysis.within is not None:
         st.caption(analysis.within.sentence)
+    draw_balance(view, grouping, groups)
     parts.draw_checks(overall)
+    draw_planning(overall, outcome)
     shown = values.filter(pl.col("group").is_in(groups))
     parts.draw_programs(overall, lambda: _without_strata(shown))
 

@@ -14,7 +14,7 @@ NOT_APPLICABLE = "not applicable"
 
 def words(results: Sequence[Result], modalities: Sequence[str]) -> pl.DataFrame:
     """Return one row an outcome: each modality, effect with interval, test, adjusted p."""
-    return pl.DataFrame([_row(result.comparison, modalities) for result in results])
+    return pl.DataFrame([line(result.comparison, modalities) for result in results])
 
 
 def described(comparisons: Sequence[Comparison], modalities: Sequence[str]) -> pl.DataFrame:
@@ -65,7 +65,7 @@ def group_words(group: GroupSummary, unit: str) -> str:
         return said
     if isinstance(group.median, Estimate) and group.q1 is not None and group.q3 is not None:
         if not unit:
-            middle, ends = f"{group.median.value:g}", f"{group.q1:g}{fmt.DASH}{group.q3:g}"
+            middle, ends = f"{group.median.value:.4g}", f"{group.q1:.4g}{fmt.DASH}{group.q3:.4g}"
         else:
             middle, ends = fmt.number(group.median.value), fmt.interval(group.q1, group.q3)
         return f"{middle} [{ends}] {unit}".rstrip() + f", n = {fmt.count(group.n)}"
@@ -96,7 +96,8 @@ def pair_words(pair: Pair) -> str:
     return effect_words(found)
 
 
-def _row(comparison: Comparison, modalities: Sequence[str]) -> dict[str, str]:
+def line(comparison: Comparison, modalities: Sequence[str]) -> dict[str, str]:
+    """Return one comparison as a line: each group, effect with interval, test, p."""
     row = _groups(comparison, modalities)
     if isinstance(comparison.test, NotComputable):
         return row | {"Effect (95 % CI)": comparison.test.reason, "Test": fmt.DASH, "p": fmt.DASH}

@@ -10,7 +10,7 @@ from scipy import stats
 
 from analytics import strata, stratified_ranks
 from analytics.results import Estimate, NotComputable, TestResult
-from tests.analytics.oracle import column, inputs_and_results, words
+from tests.analytics.oracle import inputs_and_results
 
 FUNCTIONS = (
     strata.mantel_haenszel_odds_ratio,
@@ -141,25 +141,3 @@ def test_direct_standardisation_follows_its_weights():
     assert shown.difference.low < shown.difference.value < shown.difference.high
     assert isinstance(strata.direct_standardisation(*counts, weights=[1]), NotComputable)
     assert isinstance(strata.direct_standardisation(*counts, weights=[0, 0]), NotComputable)
-
-
-def test_balance_is_that_of_r():
-    # R: (mean1 - mean0) / sqrt((var1 + var0) / 2)
-    found, expected = inputs_and_results("adjusted_dose")
-    ct = np.array([word == "CT" for word in words(found["csv"], "modality")], dtype=float)
-    cervical = [float(word == "cervical") for word in words(found["csv"], "level")]
-    table = strata.balance_table(
-        {
-            "bmi": column(found["csv"], "bmi"),
-            "age": column(found["csv"], "age"),
-            "cervical": cervical,
-            "constant": np.ones(len(ct)),
-        },
-        ct,
-    )
-    shown = {row.covariate: row for row in table}
-    for name in ("bmi", "age", "cervical"):
-        # R's case gives sizes without sign
-        assert abs(shown[name].smd) == pytest.approx(expected[f"smd_{name}"], rel=1e-6)
-        assert shown[name].imbalanced == (expected[f"smd_{name}"] > 0.1)
-    assert shown["constant"].smd is None and not shown["constant"].imbalanced

@@ -1,6 +1,7 @@
 """The Outcomes page says what the analyses found, and what is missing."""
 
 import json
+import re
 
 import polars as pl
 import pytest
@@ -97,6 +98,7 @@ def test_predictors_name_the_optimism_of_their_own_data() -> None:
     accuracy = next(t for t in tables(at) if "Optimism" in t.columns)
     assert accuracy["Figure"].to_list() == [
         "Sensitivity", "Specificity", "PPV", "NPV", "Accuracy", "AUC", "Calibration slope",
+        "Explained variability (Nagelkerke)",
     ]  # fmt: skip
     assert "10 folds" in said and "flatters" in said
     assert "Predicted to respond" in json.dumps(charts(at))
@@ -122,9 +124,14 @@ def test_oedema_predicts_response_as_planted() -> None:
     at.multiselect(key="predictors").set_value(["extra:isthmic_oedema_reader_1"]).run()
     assert not at.exception
     ratios = next(t for t in tables(at) if "Odds ratio (95 % CI)" in t.columns)
-    name, ratio, _ = ratios.row(0)
+    name, ratio, _, risks = ratios.row(0)
     assert "isthmic_oedema_reader_1: no" in name.casefold()
     assert float(ratio.split(" ")[0]) < 0.7, "against those with oedema"
+    without, with_oedema = (float(share.removesuffix("\u202f%")) for share in risks.split(", "))
+    assert without < with_oedema
+    alone = next(t for t in tables(at) if "Did not respond" in t.columns)
+    assert alone.height == 1 and "χ²" in alone["Test"][0]
+    assert re.search(r"no \d+; yes \d+", alone["Responded"][0].lower())
 
 
 @pytest.mark.parametrize("show", ["Predictors", "Reader agreement"])

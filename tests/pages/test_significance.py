@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
+from statsmodels.stats.power import TTestIndPower
 from streamlit.testing.v1 import AppTest
 
 from analytics.workbench import OUTCOMES
@@ -315,3 +316,42 @@ def test_downloads_say_that_first_records_were_taken(at: AppTest) -> None:
     lines = downloads.header("Effects", taken, pl.DataFrame()).lines()
     assert any("first record of each patient" in line for line in lines)
     assert taken.parameters() == filters.parameters()
+
+
+def table_with(at: AppTest, column: str) -> pl.DataFrame:
+    shown = (pl.from_pandas(table.value) for table in at.table)
+    return next(table for table in shown if column in table.columns)
+
+
+def test_balance_is_that_of_the_rows(at: AppTest, rows: pl.DataFrame) -> None:  # noqa: F811
+    cases = one_per_patient(rows)
+    ct, other = (
+        cases.filter(pl.col("modality") == m)["bmi"].drop_nulls() for m in ("CT", "fluoroscopy")
+    )
+    smd = (ct.mean() - other.mean()) / np.sqrt((ct.var() + other.var()) / 2)
+    size = pl.col("Characteristic").str.starts_with("Body mass")
+    bmi = table_with(at, "Difference, SD").row(by_predicate=size, named=True)
+    assert bmi["Difference, SD"].rstrip(" ▲").replace("−", "-") == f"{smd:.2f}"
+    assert bmi["Difference, SD"].endswith("▲") == (abs(smd) > 0.1)
+    assert bmi["CT"].endswith(f"n = {len(ct)}")
+    at.selectbox(key="groups-by").set_value("sex").run()
+    grouped = table_with(at, "Difference, SD")
+    assert not at.exception and "Sex" not in grouped["Characteristic"]
+
+
+def test_a_study_is_planned_from_the_spread_seen(at: AppTest, rows: pl.DataFrame) -> None:  # noqa: F811
+    cases = one_per_patient(rows)
+    logs = [
+        np.log(cases.filter(pl.col("modality") == m)["duration_min"].drop_nulls().to_numpy())
+        for m in ("CT", "fluoroscopy")
+    ]
+    degrees = sum(len(x) - 1 for x in logs)
+    sd = np.sqrt(sum((len(x) - 1) * x.var(ddof=1) for x in logs) / degrees)
+    at.number_input(key="worth-duration").set_value(1.5).run()
+    power = TTestIndPower().solve_power(np.log(1.5) / sd, power=0.8, alpha=0.05)
+    plan = table_with(at, "Question")
+    assert plan["Answer"][0] == f"{int(np.ceil(power))} in each group"
+    at.number_input(key="worth-duration").set_value(1.0).run()
+    assert not at.exception and "the difference is zero" in table_with(at, "Question")["Answer"][0]
+    at.selectbox(key="outcome").set_value("complication").run()
+    assert "percentage points more" in table_with(at, "Question")["Answer"][2]
