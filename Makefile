@@ -42,7 +42,7 @@ lock: $(VENV)/.dev  ## requirements.lock and the licence list, after a change of
 	$(RUN) deploy/licences.py
 
 sbom: $(VENV)/.dev  ## what a release is made of, in CycloneDX, for those who watch for weaknesses
-	$(BIN)/cyclonedx-py requirements requirements.lock --output-format JSON --output-file kerma.cdx.json
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-format JSON --output-file kerma.cdx.json
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -18,7 +18,7 @@ import streamlit as st
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
@@ -69,16 +69,19 @@ Kerma finds the reason in its log under id NUMBER.</p><p><a href="./">Back to th
 
 
 class SecurityHeaders:
-    """Put the headers on every response."""
+    """Put the headers on every response, also on the one to a request that fails."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on and complete the head of its response."""
+        started = False
 
         async def send_with_headers(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 head = MutableHeaders(scope=message)
                 head.update(HEADERS)
                 if _by_tls(scope):
@@ -87,7 +90,20 @@ class SecurityHeaders:
                     head.update(NOT_KEPT)
             await send(message)
 
-        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception:
+            number = uuid4().hex[:8]
+            log.exception("request failed, id %s", number)
+            if started:
+                raise
+            answer = PlainTextResponse(
+                f"This failed; the log has the reason under id {number}", 500
+            )
+            await answer(scope, receive, send_with_headers)
 
 
 class SignInAnswers:

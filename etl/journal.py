@@ -37,10 +37,13 @@ class Journal:
         self.result.files.append(file)
         self("file", **file.as_json())
 
-    def error(self, error: BaseException) -> None:
-        """Keep where an internal error came from; values of rows are not in a traceback."""
+    def error(self, error: BaseException, told: str | None = None) -> None:
+        """Keep where an internal error came from; values of rows are not in a traceback.
+
+        ``told`` stands for the error's own text where that may hold some.
+        """
         frames = traceback.format_tb(error.__traceback__)
-        self._write({"step": "error", "error": repr(error), "trace": frames})
+        self._write({"step": "error", "error": told or repr(error), "trace": frames})
 
     def end(self) -> None:
         """Tell the result, and keep it for ``status``."""

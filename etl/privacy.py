@@ -43,6 +43,16 @@ def without(text: str, hidden: Iterable[str]) -> str:
     return text
 
 
+#: What a library's error quotes, and numbers that could be an id or a day.
+_QUOTED = re.compile(r"""['"`].*['"`]""", re.DOTALL)
+_LONG_NUMBER = re.compile(r"\d{5,}|\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4}")
+
+
+def without_values(error: str) -> str:
+    """Take out of an error's text what may be a value of the file that it came from."""
+    return _LONG_NUMBER.sub("…", _QUOTED.sub("'…'", error))
+
+
 _VALUE = re.compile(r"^\s*[+-]?\d+([.,:/-]\d+)*([ T]\d{2}:\d{2}.*)?\s*$")
 
 

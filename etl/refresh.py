@@ -23,7 +23,7 @@ from etl.limits import disk_is_full
 from etl.lock import only_one
 from etl.merge import Merge
 from etl.notify import notify
-from etl.privacy import REMOVED
+from etl.privacy import REMOVED, without_values
 from etl.pseudonym import load_key
 from etl.publish import (
     NewerSchemaError,
@@ -401,6 +401,7 @@ class _Run:
                 staged.procedures.unlink(missing_ok=True)
 
     def _failed(self, name: str, sha256: str, doing: str, error: Exception) -> None:
-        self.log.error(error)
-        message = f"internal error while {doing}: {_told(error)}"
+        told = without_values(_told(error))
+        self.log.error(error, told)
+        message = f"internal error while {doing}: {told}"
         self.log.file(FileResult(name, sha256, "failed", message=message))

@@ -1,7 +1,10 @@
 """What Kerma is made of: every dependency locked with hashes, under a licence we agreed to."""
 
+import json
 import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,7 +75,28 @@ def test_the_audit_passes_with_a_notice_where_it_cannot_reach_its_list(
     assert "skipped" in capsys.readouterr().out
 
 
-def test_the_threat_table_names_tests_that_exist() -> None:
+def test_the_bill_of_materials_has_every_locked_package(tmp_path: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    found = re.search(r"cyclonedx-py (.+) --output-file kerma\.cdx\.json", makefile)
+    assert found
+    out = tmp_path / "kerma.cdx.json"
+    tool = Path(sys.executable).parent / "cyclonedx-py"
+    subprocess.run([tool, *found[1].split(), "--output-file", out], cwd=ROOT, check=True)
+    told = json.loads(out.read_text("utf-8"))
+    assert told["metadata"]["component"]["name"] == "kerma"
+    parts = {canonical(part["name"]): part["version"] for part in told["components"]}
+    locked = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", LOCK, re.M)
+    assert parts == {canonical(name): version for name, version in locked}
+
+
+def test_each_threat_names_a_test_that_exists() -> None:
     text = (ROOT / "docs" / "security.md").read_text("utf-8")
-    named = set(re.findall(r"`((?:tests|deploy)/[\w/.]+)`", text))
-    assert named and not [path for path in named if not (ROOT / path).exists()]
+    threats = text.partition("## Threats")[2].partition("\n## ")[0]
+    rows = [line for line in threats.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 20
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", row.rsplit("|", 2)[1])
+        assert named, row
+        for path, test in named:
+            assert (ROOT / path).exists(), path
+            assert f"def {test}" in (ROOT / path).read_text("utf-8"), (path, test)

@@ -136,7 +136,6 @@ def watched(browser: Browser, url: str, provider: str | None = None) -> Iterator
         base_url=url, viewport={"width": 1400, "height": 1000}, accept_downloads=True
     )
     context.set_default_timeout(30_000)
-    opened = context.new_page()
     foreign: list[str] = []
     broken: list[str] = []
 
@@ -149,10 +148,13 @@ def watched(browser: Browser, url: str, provider: str | None = None) -> Iterator
         if provider is None or not request.headers.get("referer", "").startswith(provider):
             note(request.url)
 
+    def watch(tab: Page) -> None:
+        tab.on("websocket", lambda socket: note(socket.url))
+        tab.on("pageerror", lambda error: broken.append(str(error)))
+
     context.on("request", note_request)
-    opened.on("websocket", lambda socket: note(socket.url))
-    opened.on("pageerror", lambda error: broken.append(str(error)))
-    yield opened
+    context.on("page", watch)
+    yield context.new_page()
     context.close()
     assert not foreign, f"requests left this host: {foreign}"
     assert not broken, f"scripts failed in the browser: {broken}"

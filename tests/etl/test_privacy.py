@@ -1,19 +1,29 @@
 """No identifier of a patient stands in anything that Kerma writes, whatever the source's format."""
 
+import contextlib
+import io
 import json
+import re
 import sqlite3
 import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
 import pytest
 import xlsxwriter
+from pypdf import PdfReader
 
 from etl.privacy import impersonal_name, names_columns, telling_words, without
-from tests.conftest import run_etl
+from pages.shared import navigation, trace
+from tests.conftest import run_etl, use_data
 from tests.etl.dicom_made import ROOT, projection, save, tomography
 from tests.etl.test_fhir import FLUORO, bundle, summary
+from tests.pages.app import opened
+from tests.pages.app import texts as texts_of
 from warehouse.connect import current_snapshot, reading
 from warehouse.settings import Settings
 
@@ -126,6 +136,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         ("refresh", "--retry"),
         ("status",),
         ("rejected",),
+        ("export", "--deidentified", "--dates", "shift", "--out", str(data / "given")),
+        ("disclose", IDENTIFIER, "--out", str(data / "told.json")),
         ("backup", "--out", str(data / "saved.tar")),
     ):
         done = run_etl(data, *arguments)
@@ -169,17 +181,72 @@ def test_every_format_was_read_and_rejected_from(planted: tuple[Path, str]) -> N
     assert keys == [(1,)], "every format gives the one patient the one pseudonym"
 
 
-def test_no_marker_in_anything_written(planted: tuple[Path, str]) -> None:
-    data, said = planted
-    texts = written(data) | {"commands": said}
-    found = {
+def marked(texts: dict[str, str]) -> set[tuple[str, str]]:
+    """Return which texts hold which marker."""
+    return {
         (where, marker)
         for where, text in texts.items()
         for marker in MARKERS
         if marker.casefold() in text.casefold()
     }
-    assert not found
+
+
+def test_no_marker_in_anything_written(planted: tuple[Path, str]) -> None:
+    data, said = planted
+    texts = written(data) | {"commands": said}
+    assert not marked(texts)
+    assert {"given/procedures.csv", "told.json", "saved.tar"} <= texts.keys()
     assert any("teapot" in text for text in texts.values()), "what is wrong is still told"
+
+
+def unpacked(name: str, content: bytes) -> dict[str, str]:
+    """Return the texts of a file: as it stands, and of what is packed within."""
+    texts = {name: content.decode("latin-1")}
+    if content.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            for member in packed.namelist():
+                texts[f"{name}!{member}"] = packed.read(member).decode("utf-8", "replace")
+    if content.startswith(b"%PDF"):
+        pages = [page.extract_text() for page in PdfReader(io.BytesIO(content)).pages]
+        texts[f"{name}!text"] = "\n".join(pages)
+        streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", content, re.DOTALL)
+        for number, stream in enumerate(streams):
+            with contextlib.suppress(zlib.error):  # an image or a font that is not deflated
+                texts[f"{name}!{number}"] = zlib.decompress(stream).decode("latin-1")
+    return texts
+
+
+def test_no_marker_in_any_page_download_or_error(
+    planted: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every page is opened with all rights and every file that it offers is taken."""
+    data, _ = planted
+    offered: dict[str, Callable[[], bytes]] = {}
+    before = trace.taken
+
+    def kept(make: Callable[[], bytes], about: str, **details: Any) -> Callable[[], bytes]:
+        offered[about] = before(make, about, **details)
+        return offered[about]
+
+    monkeypatch.setattr(trace, "taken", kept)
+    texts: dict[str, str] = {}
+    for _ in use_data(data, monkeypatch):
+        for page in navigation.ROLES:
+            at = opened(page)
+            if page == "dose/report.py":
+                at.button(key="make-report").click().run()
+            buttons = len(at.get("download_button"))
+            assert buttons <= len(offered), f"{page} has a download past the access log"
+            texts[page] = str(at.main) + texts_of(at)
+            for about, make in offered.items():
+                texts |= unpacked(f"{page}: {about}", make())
+            offered.clear()
+        texts |= written(data)
+    assert any("Quarter" in text for name, text in texts.items() if name.endswith("!text")), "PDF"
+    taken = {name.rpartition(" as ")[2].partition("!")[0] for name in texts}
+    assert {"CSV", "XLSX", "HTML", "PDF", "XES", "PNG", "SVG"} <= taken
+    assert not marked(texts)
+    assert any("teapot" in text for name, text in texts.items() if "XLSX!" in name)
 
 
 def test_ages_above_89_are_90_and_more(planted: tuple[Path, str]) -> None:
@@ -215,6 +282,28 @@ def test_free_text_and_exact_ages_are_stored_where_configured(tmp_path: Path) ->
     with open_current(tmp_path) as con:
         extra, age = con.sql("select extra, age_years from procedure").fetchall()[0]
     assert PROSE in extra and age == 95 and FAMILY not in extra
+
+
+def test_an_internal_error_keeps_no_value_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a library says of a value that it cannot digest goes into the log, without the value."""
+    from etl import ahead
+    from etl.refresh import Asked, refresh
+
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError(f"could not parse '{FAMILY}, {GIVEN}' born {BORN} (id \"{IDENTIFIER}\")")
+
+    chosen = Settings(data_dir=tmp_path, settle_seconds=0)
+    chosen.inbox.mkdir()
+    delimited(chosen.inbox / "log.csv", table("C"))
+    with monkeypatch.context() as patched:
+        patched.setattr(ahead, "stage", broken)
+        result = refresh(chosen, Asked(), lambda *_, **__: None)
+    (file,) = result.files
+    assert file.status == "failed" and "ValueError: could not parse '…'" in (file.message or "")
+    every = (path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".csv")
+    assert not marked({path.name: path.read_bytes().decode("latin-1") for path in every})
 
 
 @pytest.mark.parametrize(
