@@ -4,6 +4,7 @@ XES is written here in forty lines: pm4py, the usual library, is licensed under 
 pandas and a solver for what is one small XML document.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from xml.sax.saxutils import quoteattr
@@ -90,6 +91,8 @@ def event_log(events: pl.DataFrame) -> pl.DataFrame:
 def to_xes(events: pl.DataFrame, zone: str) -> bytes:
     """Write an event log as XES (IEEE 1849-2016), times with the offset of ``zone``.
 
+    Characters that XML cannot hold (most control characters) become U+FFFD.
+
     Parameters
     ----------
     events
@@ -128,8 +131,13 @@ def _xes_lines(events: pl.DataFrame, zone: ZoneInfo) -> Iterator[str]:
     yield "</trace>\n</log>\n" if case is not None else "</log>\n"
 
 
+#: What XML 1.0 has no place for, not even escaped.
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
 def _text(key: str, value: str) -> str:
-    return f"<string key={quoteattr(key)} value={quoteattr(value)}/>"
+    sound = _NO_XML.sub("\ufffd", value)
+    return f"<string key={quoteattr(key)} value={quoteattr(sound)}/>"
 
 
 def _moment(wall_clock: datetime, zone: ZoneInfo) -> str:

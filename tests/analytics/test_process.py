@@ -82,16 +82,17 @@ def test_xes_has_the_order_and_the_declarations_of_the_standard(snapshot: Path) 
     assert named <= prefixes
 
 
-def test_names_that_look_like_markup_stay_text() -> None:
+def test_names_that_look_like_markup_stay_text_and_what_xml_cannot_hold_is_marked() -> None:
     events = pl.DataFrame(
         {
             "procedure_id": [1], "step": [3], "happened_at": [datetime(2026, 7, 1, 8)],
-            "site": ['A & "B" <x>'], "room": [None], "modality": ["CT"], "procedure_code": [None],
+            "site": ['A & "B" <x>\x0b\ufffe\t\U0001fa7b'], "room": [None], "modality": ["CT"],
+            "procedure_code": [None],
         },
         schema_overrides={"room": pl.String, "procedure_code": pl.String},
     )  # fmt: skip
     root = ElementTree.fromstring(to_xes(events, "Europe/Berlin"))
     values = [s.get("value") for s in root.iter("string")]
-    assert 'A & "B" <x>' in values
+    assert 'A & "B" <x>\ufffd\ufffd\t\U0001fa7b' in values
     assert [d.get("value") for d in root.findall(".//event/date")] == ["2026-07-01T08:00:00+02:00"]
     assert ElementTree.fromstring(to_xes(events.head(0), "UTC")).findall("trace") == []

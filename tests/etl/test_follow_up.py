@@ -15,6 +15,7 @@ from etl.__main__ import app
 from etl.follow_up import SCALE_NAMES, TIMEPOINTS, judge, timepoint
 from etl.profiles import recognise
 from etl.rollback import rollback
+from etl.status import status
 from tests.etl.staged import at as source_time
 from tests.etl.staged import load, log, row, source, warehouse
 from tests.etl.staging_help import stage_bytes
@@ -159,6 +160,10 @@ def test_a_follow_up_waits_for_its_procedure_and_is_counted(data: Path) -> None:
     etl("refresh")
     assert ("A1", "1mo", 3, 10) in ask(data, SCORES)
     assert ask(data, STATES) == [("A1", "pain", "placed"), ("A9", "pain", "waiting")]
+    drop(data, "outside.csv", HEADER + "north,A1,NRS,,2027-03-02,3\n")
+    etl("refresh")
+    told = status(settings())
+    assert (told["follow_ups_waiting"], told["follow_ups_not_counted"]) == (1, 1)
 
 
 def test_a_log_sent_again_does_not_undo_a_follow_up(data: Path) -> None:

@@ -6,4 +6,8 @@ select
     (select outcome from run order by started_at desc limit 1) as outcome,
     (select count(*) from source_file) as files,
     (select count(*) from rejected_row where resolved_by_run is null) as rejected_open,
-    (select count(*) from unmapped_name) as unmapped_names;
+    (select count(*) from unmapped_name) as unmapped_names,
+    (select count(*) from follow_up where state = 'waiting') as follow_ups_waiting,
+    (
+        select count(*) from follow_up where state in ('ambiguous', 'outside', 'scale', 'beside')
+    ) as follow_ups_not_counted;
