@@ -92,8 +92,10 @@ def unknown_layout(header: tuple[str, ...]) -> str:
             f"missing column: {lacking}; the file has {names}. "
             "Add the column, or describe the layout in a profile (docs/profiles.md)"
         )
+    title = len(header) > 1 and any(name.startswith("(column ") for name in header)
+    remedy = "Take away what stands above the column names, or name" if title else "Name"
     return (
-        f"no known layout has these columns: {names}. Name them as in docs/columns.md, "
+        f"no known layout has these columns: {names}. {remedy} them as in docs/columns.md, "
         "or describe the layout in a profile (docs/profiles.md)"
     )
 

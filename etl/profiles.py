@@ -152,7 +152,12 @@ def _read(path: Path) -> Profile:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "profile"
-        raise ProfileError(f"{path.name}: {where}: {first['msg']}") from error
+        raise ProfileError(f"{path.name}: {where}: {_plainly(first['msg'])}") from error
+
+
+def _plainly(message: str) -> str:
+    """Return what was said without the library's own word for it."""
+    return message.removeprefix("Value error, ")
 
 
 def recognise(header: Sequence[str], own: Path | None) -> Profile | None:
@@ -238,7 +243,10 @@ def canonical(header: Sequence[str]) -> Profile | None:
             test=_plain_test(columns),
         )
     except ValidationError as error:
-        raise ProfileError(f"{error.errors()[0]['msg']}; correct the header") from error
+        told = _plainly(error.errors()[0]["msg"])
+        field = told.partition(":")[0]
+        name = columns[field]["columns"][0] if field in columns else field
+        raise ProfileError(f"column '{name}': {told}; correct the header") from error
 
 
 def _plain_test(columns: dict[str, Any]) -> TestRule:

@@ -16,7 +16,7 @@ from etl.profiles import recognise
 from etl.returned import as_sent
 from etl.sources import delimited
 from etl.sources.base import LINE, MARK, PROBLEM, RefusalError, Table, tidy_header
-from etl.sources.workbook import CLOCK_CELL, sheets
+from etl.sources.workbook import CLOCK_CELL, hidden_sheets, sheets
 from etl.staging import SourceFile, Staged
 from warehouse.settings import Settings
 
@@ -89,7 +89,8 @@ def read_excel(path: Path, work_dir: Path, settings: Settings) -> Table:
         raise RefusalError("has no sheet with cells: export it again")
     fitting = {n: t for n, t in filled.items() if recognise(t.header, settings.profiles_dir)}
     if len(fitting) > 1:
-        names = ", ".join(f"'{name}'" for name in fitting)
+        hidden = hidden_sheets(path)
+        names = ", ".join(f"'{n}'" + (" (hidden)" if n in hidden else "") for n in fitting)
         raise RefusalError(f"has several sheets that are logs ({names}): keep one in a file")
     return next(iter((fitting or filled).values()))
 
@@ -189,7 +190,7 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, str | None], str | Non
                 yield number, {}, f"json{MARK}no JSON: {error}: correct the line"
                 continue
             if not isinstance(value, dict):
-                kind = type(value).__name__
+                kind = "null" if value is None else type(value).__name__
                 yield (
                     number,
                     {},

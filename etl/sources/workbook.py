@@ -33,6 +33,12 @@ def sheets(path: Path, names: Iterable[str] | None = None) -> dict[str, pl.DataF
         ) from error
 
 
+def hidden_sheets(path: Path) -> set[str]:
+    """Return the sheets of a workbook that a person does not see."""
+    book = fastexcel.read_excel(path)
+    return {n for n in book.sheet_names if book.load_sheet(n, n_rows=0).visible != "visible"}
+
+
 def _cells(book: fastexcel.ExcelReader, name: str) -> pl.DataFrame:
     """Return one sheet; the library gives failed cells as blanks and tells of them beside."""
     sheet = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string")

@@ -135,7 +135,10 @@ REFUSED = {
     "unknown": (b"foo,bar\n1,2\n", "no known layout has these columns: 'foo', 'bar'"),
     "twice": (b"modality,performed_on,room,room\n", "column 'room' appears twice"),
     "same": (b"modality,performed_on,kap_gycm2,KAP (Gy)\n", "both mean kap_gycm2"),
-    "unit": (b"modality,performed_on,KAP (furlong)\n", "unit 'furlong' is not one of Gy"),
+    "unit": (
+        b"modality,performed_on,KAP (furlong)\n",
+        "column 'KAP (furlong)': kap_gycm2: unit 'furlong' is not one of Gy",
+    ),
     "decimals": (
         b"accession_number;modality;performed_on;kap_gycm2\nA1;XA;2026-01-05;1,234\n",
         "'1,234' could be a decimal comma or a thousands mark",

@@ -150,6 +150,26 @@ def test_workbooks_that_count_from_1904(tmp_path: Path):
     assert row["procedure_start_at"] == datetime(2026, 1, 5, 9, 15)
 
 
+def test_a_title_above_the_column_names_is_told(tmp_path: Path):
+    with xlsxwriter.Workbook(tmp_path / "log.xlsx") as book:
+        sheet = book.add_worksheet()
+        sheet.merge_range(0, 0, 0, 5, "Interventions 2026")
+        sheet.write_row(1, 0, LOG)
+    told = stage_path(tmp_path / "log.xlsx", tmp_path / "work").refusal or ""
+    assert "'Interventions 2026'" in told
+    assert "Take away what stands above the column names" in told
+
+
+def test_of_two_logs_in_one_workbook_the_hidden_one_is_named(tmp_path: Path):
+    with xlsxwriter.Workbook(tmp_path / "log.xlsx") as book:
+        for name in ("now", "before"):
+            sheet = book.add_worksheet(name)
+            sheet.write_row(0, 0, LOG)
+        sheet.hide()
+    told = stage_path(tmp_path / "log.xlsx", tmp_path / "work").refusal or ""
+    assert "several sheets that are logs ('now', 'before' (hidden))" in told
+
+
 EMPTY = "accession_number,modality,performed_on\n"
 
 
