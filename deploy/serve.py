@@ -11,14 +11,13 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 from uuid import uuid4
 
 import streamlit as st
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
@@ -26,6 +25,7 @@ from streamlit.runtime.pages_manager import PagesManager
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # Streamlit adds this script's folder only
 
+from deploy.answers import SignInAnswers  # noqa: E402
 from pages.shared.gate import is_loopback, local_words  # noqa: E402
 from warehouse.connect import serving  # noqa: E402
 from warehouse.settings import settings, shown  # noqa: E402
@@ -53,19 +53,6 @@ HEADERS = {
 BY_TLS = {"Strict-Transport-Security": "max-age=31536000"}
 #: Page data and downloads are kept by no cache on the way; files of the interface may be.
 NOT_KEPT = {"Cache-Control": "no-store"}
-
-#: Where the provider sends people back to, and the cookie that it then sets for those signed in.
-CALLBACK, USER = "/oauth2callback", b"_streamlit_user="
-FAILED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Kerma: not signed in</title>
-<meta name="viewport" content="width=device-width"><style>
-:root { color-scheme: light dark; font: 1rem/1.5 "Source Sans", sans-serif }
-body { max-width: 36rem; margin: 4rem auto; padding: 0 1rem }
-a { color: light-dark(#0072b2, #56b4e9) }
-</style><h1>You are not signed in</h1>
-<p>The sign-in did not work, was called off, or its address was opened again. Whoever looks after
-Kerma finds the reason in its log under id NUMBER.</p><p><a href="./">Back to the sign-in</a></p>
-</html>
-"""
 
 
 class SecurityHeaders:
@@ -104,37 +91,6 @@ class SecurityHeaders:
                 f"This failed; the log has the reason under id {number}", 500
             )
             await answer(scope, receive, send_with_headers)
-
-
-class SignInAnswers:
-    """Say that a sign-in failed, with an id; without it the way back leads to the sign-in again."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; where the provider's way back signed nobody in, answer with words."""
-        asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).keys()
-        if not (scope.get("path", "").endswith(CALLBACK) and asked & {"code", "error", "state"}):
-            await self.app(scope, receive, send)
-            return
-        failed = False
-
-        async def send_or_say(message: Message) -> None:
-            nonlocal failed
-            if message["type"] == "http.response.start":
-                cookies = [v for name, v in message["headers"] if name == b"set-cookie"]
-                failed = not any(v.startswith(USER) and b"Max-Age=0" not in v for v in cookies)
-                if failed:
-                    number = uuid4().hex[:8]
-                    log.warning("sign-in failed, id %s; the reason stands above", number)
-                    answer = HTMLResponse(FAILED.replace("NUMBER", number), status_code=400)
-                    answer.raw_headers += [(b"set-cookie", cookie) for cookie in cookies]
-                    await answer(scope, receive, send)
-            if not failed:
-                await send(message)
-
-        await self.app(scope, receive, send_or_say)
 
 
 def _by_tls(scope: Scope) -> bool:

@@ -185,15 +185,23 @@ def _migrate(con: sa.Connection) -> None:
         con.execute(reviews_meta.update().values(schema_version=latest))
 
 
-def frame(con: sa.Connection, query: sa.Select[*tuple[Any, ...]]) -> pl.DataFrame:
-    """Return the rows of a query with the types of its columns, also where there are none."""
+def frame(
+    con: sa.Connection,
+    query: sa.Select[*tuple[Any, ...]],
+    told: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> pl.DataFrame:
+    """Return the rows of a query with the types of its columns, also where there are none.
+
+    ``told`` makes of a row what its reader may see of it.
+    """
     result = con.execute(query)
+    found = result if told is None else (told(dict(r._mapping)).values() for r in result)
     schema = {
         column.name: _POLARS.get(type(column.type), pl.String())
         for column in query.selected_columns
     }
     rows = [
-        tuple(str(value) if isinstance(value, dict) else value for value in row) for row in result
+        tuple(str(value) if isinstance(value, dict) else value for value in row) for row in found
     ]
     return pl.DataFrame(rows, schema=schema, orient="row")
 

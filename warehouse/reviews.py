@@ -126,6 +126,8 @@ def alerts_of(settings: Settings, review_ids: Sequence[int], scope: Scope) -> pl
 
 #: Kinds of rules whose limit, or whose value, is made of the cases of every site.
 POOLED = ("own_percentile", "robust_limit", "unit_ratio", "patient_sum")
+#: How the names of facts begin that are sums over a patient's cases, at whatever site.
+PATIENT_SUM = "patient_"
 
 
 def _of_site(alerts: pl.DataFrame) -> pl.DataFrame:
@@ -140,15 +142,36 @@ def _of_site(alerts: pl.DataFrame) -> pl.DataFrame:
 
 
 def history(settings: Settings, review_ids: Sequence[int], scope: Scope) -> pl.DataFrame:
-    """Return all that ever happened to some rounds of review, the latest first."""
+    """Return all that ever happened to some rounds of review, the latest first.
+
+    A reader of some sites does not see figures into which other sites' cases went: limits of what
+    is judged by all cases, and sums over a patient's.
+    """
     query = (
-        sa.select(review_event)
+        sa.select(review_event, alert.c.kind)
         .join(review, review_event.c.review_id == review.c.id)
+        .outerjoin(alert, review_event.c.alert_id == alert.c.id)
         .where(review_event.c.review_id.in_(list(review_ids)), *seen_by(scope))
         .order_by(review_event.c.id.desc())
     )
     with reading(settings) as con:
-        return frame(con, query)
+        found = frame(con, query, None if scope.sites is None else _event_of_site)
+    return found.drop("kind")
+
+
+#: Figures of an alert's events that are its case's own, and those that other cases went into.
+_OWN, _OTHERS = {"value", "from", "to"}, {"limit"}
+
+
+def _event_of_site(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event without the figures into which other sites' cases went."""
+    pooled = event["kind"] in POOLED
+    hidden = (_OTHERS if pooled else set()) | (_OWN if event["kind"] == "patient_sum" else set())
+    told = {name: value for name, value in event["details"].items() if name not in hidden}
+    if "facts" in told:
+        facts = told["facts"].items()
+        told["facts"] = {n: v for n, v in facts if not n.startswith(PATIENT_SUM)}
+    return event | {"details": told}
 
 
 def act(

@@ -86,8 +86,13 @@ class SignIn(BaseModel):
             "client_id": self.client_id,
             "client_secret": self.secret("client_secret"),
             "server_metadata_url": self.metadata_url,
-            "client_kwargs": {"scope": self.scopes},
+            # PKCE: a code that was caught on its way back is of no use to whoever caught it.
+            "client_kwargs": {"scope": self.scopes, "code_challenge_method": "S256"},
         }
+
+    def ours(self, claims: Mapping[str, Any]) -> bool:
+        """Say whether the claims are of a token that was issued for Kerma."""
+        return self.client_id in _values(claims, "aud")
 
     def person(self, claims: Mapping[str, Any]) -> Person:
         """Return whom the claims of a verified ID token describe.
@@ -98,7 +103,7 @@ class SignIn(BaseModel):
         name = next((claims[c] for c in ("name", "email", "sub") if claims.get(c)), "")
         account = str(claims.get("sub") or "")[:LONGEST_NAME]
         values = _values(claims, self.role_claim)
-        ours = self.client_id in _values(claims, "aud")
+        ours = self.ours(claims)
         roles = tuple(self.roles[value] for value in values if ours and value in self.roles)
         own = _values(claims, self.operator_claim) if self.operator_claim else ()
         mine = own if "physician" in roles else ()

@@ -213,7 +213,7 @@ def _facts(row: dict[str, Any]) -> dict[str, Any]:
     before = mine.filter(pl.col("performed_on") <= row["performed_on"])
     for name in ("air_kerma_mgy", "kap_gycm2", "dlp_mgycm"):
         if before[name].is_not_null().any():
-            facts[f"patient_{MONTHS}_months_{name}"] = float(before[name].sum())
+            facts[f"{reviews.PATIENT_SUM}{MONTHS}_months_{name}"] = float(before[name].sum())
     return facts
 
 

@@ -77,7 +77,7 @@ def volumes(spans: Spans) -> Section:
         pl.col("procedure_code").map_elements(fmt.procedure, pl.String)
     ).rename({"procedure_code": "Procedure"})
     course = data.query("report_volumes", spans.course)
-    monthly = course.group_by("month", "modality").agg(pl.col("n").sum()).sort("month")
+    monthly = course.group_by("month", "modality").agg(pl.col("n").sum()).sort("month", "modality")
     return Section(
         "Volumes",
         (

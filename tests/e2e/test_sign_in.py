@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import polars as pl
@@ -18,6 +19,8 @@ from pages.shared.navigation import HIDDEN, PAGES, ROLES
 from tests.conftest import run_etl
 from tests.e2e.conftest import AT_REST, Server, free_port, serve, settled, shot, watched
 from tests.e2e.provider import Claims, Provider, encoded, running
+from warehouse import access_log
+from warehouse.settings import Settings
 
 #: Text that runs where a page takes it for HTML or Markdown.
 SCRIPT = "<script>window.pwned=1</script>"
@@ -257,19 +260,35 @@ def test_the_true_token_and_no_forged_one_signs_in(
     assert [c for c in page.context.cookies() if c.get("name") == "_streamlit_user"]
 
 
-def test_a_token_for_another_application_opens_nothing(page: Page, provider: Provider) -> None:
+def told(kerma: Server) -> list[dict[str, Any]]:
+    """Return the server's access log."""
+    return access_log.entries(Settings(data_dir=kerma.log.parent))
+
+
+def test_a_token_for_another_application_gets_no_session(
+    page: Page, provider: Provider, kerma: Server
+) -> None:
+    """Authlib lets it pass, since its ``azp`` names Kerma."""
     provider.forge = lambda claims: provider.signed(claims | {"aud": "payroll", "azp": "kerma"})
     try:
         sign_in(page, "both")
-        settled(page, "Nothing is open to you")
+        expect(page.get_by_role("heading", name="You are not signed in")).to_be_visible()
+        expect(page.get_by_text("issued for another application")).to_be_visible()
     finally:
         provider.forge = None
+    assert not [c for c in page.context.cookies() if "_streamlit_user" in c.get("name", "")]
+    last = told(kerma)[-1]
+    assert (last["what"], last["about"], last["account"]) == ("refused", "sign-in", "both")
+    assert "another application" in last["details"]["why"] and last["roles"] == []
+    page.goto("/")
+    settled(page, "Sign in")
 
 
 def test_a_made_up_way_back_signs_nobody_in(page: Page, kerma: Server) -> None:
     sign_in_address(page)
     for way in ("code=x&state=made-up", "code=x", "error=access_denied&error_description=<b>no"):
-        refused(page.request.get(f"/oauth2callback?{way}"), page, kerma)
+        number = refused(page.request.get(f"/oauth2callback?{way}"), page, kerma)
+        assert told(kerma)[-1]["details"]["id"] == number
     page.get_by_role("button", name="Deny").click()
     expect(page.get_by_role("heading", name="You are not signed in")).to_be_visible()
     shot(page, "sign-in-failed")

@@ -352,3 +352,28 @@ def test_forms_say_where_they_differ() -> None:
     other = WRITTEN.model_copy(update={"narrative": "x"})
     assert WRITTEN.changed(other) == {"narrative": ("BMI 41, two levels", "x")}
     assert WRITTEN.changed(WRITTEN) == {}
+
+
+def test_the_history_of_a_site_tells_no_figure_of_others(store: Settings) -> None:
+    """What all sites' cases went into stays out of every entry that a site's own RSO reads."""
+    own = {"rule": "KAP_OWN_P95", "kind": "own_percentile", "quantity": "kap_gycm2"}
+    summed = {"rule": "KAR_SUM", "kind": "patient_sum"}
+    rules = ["KAR_SRDL", "KAP_OWN_P95", "KAR_SUM"]
+    for run, limit, total in (("R1", 111.5, 8111.5), ("R2", 222.5, 8222.5)):
+        alerts = pl.concat([
+            found("A1", limit_value=5000.0),
+            found("A1", **own, value=700.0 + limit, limit_value=limit),
+            found("A1", **summed, value=total, limit_value=8000.0),
+        ])  # fmt: skip
+        enter(store, alerts, [Judged(alerts["case_key"].unique(), rules)], [run], "rules-1")
+    seen = reviews_of(store, found("A1")["case_key"][0], SYSTEM)[0]
+    facts = {"kap_gycm2": 333.5, f"{reviews.PATIENT_SUM}6_months_kap_gycm2": 999.5}
+    act(store, seen, "submit", rso("Ada"), WRITTEN, facts=facts)
+    whole = "\n".join(history(store, [seen.review_id], SYSTEM)["details"])
+    assert all(text in whole for text in ("8111.5", "8222.5", "222.5", "999.5", "333.5"))
+    told = history(store, [seen.review_id], Scope(("rso",), ("Nord",)))
+    assert told.columns == history(store, [seen.review_id], SYSTEM).columns
+    site = "\n".join(told["details"])
+    assert "333.5" in site and "922.5" in site, "the case's own values stay"
+    for other in ("8111.5", "8222.5", ": 222.5", "999.5"):
+        assert other not in site, site
