@@ -19,6 +19,7 @@ from analytics.alerts import History, find_alerts, least_limits, reference_table
 from analytics.field_area import area_bounds
 from analytics.own_distribution import DISTRIBUTION, distribution_of, too_few
 from analytics.rules import Rule, active_rules, rule_periods
+from etl import skin_doses
 from warehouse.access import SYSTEM
 from warehouse.alert_entry import Judged, enter, standing, unjudged
 from warehouse.case_keys import case_key_expr
@@ -28,6 +29,7 @@ from warehouse.queries import run
 from warehouse.reference import reference_levels, trigger_levels
 from warehouse.review_rules import fingerprint, versions
 from warehouse.settings import Settings
+from warehouse.skin_doses import estimated
 
 #: Dose indices that a rule can name; the parameters of ``alerts_found`` are called after them.
 QUANTITIES = (
@@ -66,26 +68,49 @@ def find(settings: Settings, snapshot: Path | None = None) -> AlertResult:
 
 def _find(settings: Settings, snapshot: Path) -> AlertResult:
     periods = rule_periods(trigger_levels(), versions(settings))
-    rules, mark = active_rules(periods), fingerprint(periods)
+    rules = active_rules(periods)
+    mark = fingerprint(periods, references(rules))
     runs = run("alerts_runs", snapshot, SYSTEM)["run_id"].to_list()
     waiting = unjudged(settings, runs, mark)
+    result = _judge_runs(settings, snapshot, periods, rules, waiting, mark)
+    if estimated(settings).is_empty():
+        return result
+    found, cases, judged = skin_doses.judge(snapshot, settings, rules)
+    entered = asdict(enter(settings, described(found, cases, periods), judged, [], mark))
+    more = {name: getattr(result, name) + n for name, n in entered.items()}
+    return replace(result, **more)
+
+
+def _judge_runs(
+    settings: Settings,
+    snapshot: Path,
+    periods: pl.DataFrame,
+    rules: list[Rule],
+    waiting: set[str],
+    mark: str,
+) -> AlertResult:
+    """Judge the cases of the runs that these rules have not judged yet."""
     if not waiting:
         return AlertResult()
     ask = partial(run, snapshot=snapshot, scope=SYSTEM, runs=sorted(waiting))
     months = ask("alerts_months")
-    cases, history = candidates(ask, months, rules)
+    known = skin_doses.estimates(snapshot, settings)
+    cases, history = candidates(ask, months, rules, known)
     mine = cases.filter("judged")["procedure_id"]
     found = find_alerts(cases, rules, references(rules), mine, history)
-    known = described(found, cases, periods)
-    entered = enter(settings, known, judged_by(ask, standing(settings), rules), waiting, mark)
+    alerts = described(found, cases, periods)
+    entered = enter(settings, alerts, judged_by(ask, standing(settings), rules), waiting, mark)
     return AlertResult(int(months["judged"].sum()), **asdict(entered))
 
 
-def candidates(ask: Ask, months: pl.DataFrame, rules: list[Rule]) -> tuple[pl.DataFrame, History]:
+def candidates(
+    ask: Ask, months: pl.DataFrame, rules: list[Rule], skin: pl.DataFrame
+) -> tuple[pl.DataFrame, History]:
     """Return the cases that a rule may find, and what they are held against.
 
     Ten million cases do not fit into the memory that a night has: distributions are made of narrow
     columns, and whole rows are asked only of cases at or above the lowest limit of their kind.
+    ``skin`` has the peak skin doses that reviewers estimated: :func:`skin_doses.estimates`.
     """
     judged = months["month"].to_list()
     groups = ask("alerts_groups", months=judged)
@@ -102,8 +127,10 @@ def candidates(ask: Ask, months: pl.DataFrame, rules: list[Rule]) -> tuple[pl.Da
     sums = {(r.quantity, r.threshold) for r in rules if r.kind == "patient_sum"}
     patients = [ask("alerts_patients", quantity=q, least_sum=least) for q, least in sorted(sums)]
     listed = [key for found in patients for key in found["patient_key"].to_list()]
-    ids = ask("alerts_found", **_limits(least, bounds), patients=listed)["procedure_id"].to_list()
-    return ask("alerts_cases", ids=ids), history
+    listed += skin_doses.patients(ask, skin)
+    found = ask("alerts_found", **_limits(least, bounds), patients=listed)["procedure_id"]
+    ids = sorted({*found, *skin["procedure_id"]})
+    return skin_doses.with_estimates(ask("alerts_cases", ids=ids), skin), history
 
 
 def distribution(

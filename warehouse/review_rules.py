@@ -142,8 +142,10 @@ def versions(settings: Settings) -> pl.DataFrame:
         return frame(con, sa.select(rule_version).order_by(rule_version.c.id))
 
 
-def fingerprint(periods: pl.DataFrame) -> str:
-    """Return a short text that differs when any rule in force differs."""
+def fingerprint(periods: pl.DataFrame, levels: pl.DataFrame | None = None) -> str:
+    """Return a short text that differs when any rule in force differs, or a level it multiplies."""
     rows: list[dict[str, Any]] = periods.sort("rule_id", "valid_from").to_dicts()
+    if levels is not None:
+        rows += levels.sort(levels.columns).to_dicts()
     text = json.dumps(rows, default=str, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -9,6 +9,7 @@ from pages.data import review_form
 from pages.dose.outlier_list import reason
 from pages.shared import auth, data, downloads
 from pages.shared import format as fmt
+from pages.shared.rejudge import rejudge
 from warehouse import reviews
 from warehouse.access import Person, RefusedError, may
 from warehouse.case_keys import case_key
@@ -124,6 +125,11 @@ def _do(
 ) -> None:
     """Do it and show the page anew, or say why not; what was typed stays in the form."""
     try:
+        judged = ""
+        if form is not None and form.peak_skin_dose_mgy != seen.form.peak_skin_dose_mgy:
+            # Judged before it is submitted: a rule exceeded afterwards would send it back.
+            seen = reviews.act(settings(), seen, "save", who, form)
+            judged = f" By the peak skin dose: {rejudge()}"
         after = reviews.act(
             settings(), seen, action, who, form, note or None, (row["operator"],), facts
         )
@@ -143,7 +149,7 @@ def _do(
         "submit": "Submitted: a second person signs it off.",
         "sign": "Signed off: the review is closed.", "send back": "Sent back to its reviewer.",
         "reopen": "Reopened.",
-    }[action]  # fmt: skip
+    }[action] + judged  # fmt: skip
     st.rerun()
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 from polars.testing import assert_frame_equal
 
-from analytics.alerts import find_alerts
+from analytics.alerts import REFERENCE, find_alerts
 from analytics.rules import rules_from
 from etl import alerts
 from etl.refresh import Asked as RunAsked
@@ -26,8 +27,10 @@ from warehouse.reference import trigger_levels
 from warehouse.review_alerts import Asked, cases_page, counts
 from warehouse.review_rules import RuleVersion, record
 from warehouse.review_store import ReviewsUnreachableError
+from warehouse.review_tables import alert
 from warehouse.settings import Settings
 
+NO_ESTIMATE = pl.DataFrame(schema={"procedure_id": pl.Int64, "peak_skin_dose_mgy": pl.Float64})
 SAMPLES = ROOT.parent / "shared" / "samples" / "dicom"
 COLUMNS = (
     "site,accession_number,modality,performed_on,procedure_name,air_kerma_mgy,kap_gycm2,operator"
@@ -90,7 +93,7 @@ def test_leaving_out_cases_below_every_limit_changes_no_alert(demo_data: Path) -
     rules = rules_from(trigger_levels(), frozenset(trigger_levels()["rule_id"]))
     references = alerts.references(rules)
     months = ask("alerts_months")
-    narrow, history = alerts.candidates(ask, months, rules)
+    narrow, history = alerts.candidates(ask, months, rules, NO_ESTIMATE)
     groups = ask("alerts_groups", months=months["month"].to_list())["case_group"].to_list()
     no_limit = {f"least_{name}": [0.0] * len(groups) for name in alerts.QUANTITIES}
     nobody = {name: [] for name in ("sites", "machines", "least_area", "most_area", "patients")}
@@ -255,6 +258,59 @@ def test_a_rule_of_ones_own_finds_its_cases(loaded: Path) -> None:
     )  # fmt: skip
     assert alerts.find(settings_of(loaded)).new >= 1
     assert counts(settings_of(loaded), Asked(scope=SYSTEM), "rule_id")["OWN_R1"] == 2
+
+
+def estimate(folder: Path, accession: str, skin_mgy: float | None) -> None:
+    (review,) = reviews.reviews_of(settings_of(folder), key(accession), SYSTEM)
+    said = {"peak_skin_dose_mgy": skin_mgy, "peak_skin_dose_method": skin_mgy and "film"}
+    form = review.form.model_copy(update=said)
+    reviews.act(settings_of(folder), review, "save", rso("Ada"), form)
+
+
+def holding(folder: Path, rule: str) -> dict[str, float]:
+    with review_store.reading(settings_of(folder)) as con:
+        found = review_store.frame(con, sa.select(alert).where(alert.c.rule_id == rule))
+    there = found.filter(pl.col("lapsed_at").is_null())
+    return dict(there.select("accession_number", "value").iter_rows())
+
+
+def test_a_peak_skin_dose_that_a_reviewer_estimates_is_judged(loaded: Path) -> None:
+    """At once, without a run to judge; kept by later nights; gone when the estimate is."""
+    estimate(loaded, "A1", 3400.0)
+    assert alerts.find(settings_of(loaded)).new == 1
+    assert holding(loaded, "PSD_SRDL") == {"A1": 3400.0}
+    put(loaded, "b.csv", case(3, 40.0, "2026-11-05"))
+    refresh(loaded)
+    assert alerts.find(settings_of(loaded)) == alerts.AlertResult(
+        seconds=pytest.approx(0, abs=60)  # type: ignore[arg-type]
+    )
+    assert holding(loaded, "PSD_SRDL") == {"A1": 3400.0}
+    changed(loaded, threshold=4000.0)
+    assert alerts.find(settings_of(loaded)).judged == 3, "all are judged anew, and it still holds"
+    assert holding(loaded, "PSD_SRDL") == {"A1": 3400.0}
+    estimate(loaded, "A1", 2900.0)
+    assert alerts.find(settings_of(loaded)).lapsed == 1
+    estimate(loaded, "A1", 3100.0)
+    alerts.find(settings_of(loaded))
+    assert holding(loaded, "PSD_SRDL") == {"A1": 3100.0}
+    estimate(loaded, "A1", None)
+    assert alerts.find(settings_of(loaded)).lapsed == 1
+
+
+def test_a_changed_reference_level_judges_all_cases_anew(loaded: Path, monkeypatch) -> None:
+    changed(
+        loaded, rule_id="KAR_REFERENCE", change="confirm", kind="reference_multiple", threshold=2.0,
+        level="local", valid_from=date(2026, 1, 1),
+    )  # fmt: skip
+    alerts.find(settings_of(loaded))
+    assert holding(loaded, "KAR_REFERENCE") == {}
+    assert alerts.find(settings_of(loaded)).judged == 0
+    level = pl.DataFrame(
+        [("fluoroscopy", "VP", "air_kerma_mgy", None, 100.0)], schema=REFERENCE, orient="row"
+    )
+    monkeypatch.setattr(alerts, "references", lambda _rules: level)
+    assert alerts.find(settings_of(loaded)).judged == 2
+    assert holding(loaded, "KAR_REFERENCE")["A1"] == 7690.0
 
 
 def test_a_rule_switched_off_keeps_its_alerts_and_finds_no_more(loaded: Path) -> None:
