@@ -125,6 +125,44 @@ def draw_list(scale: str, later: int, asked: list[str], view: View) -> None:
         st.switch_page(CASE, query_params={"id": str(table["Case"][rows[0]])})
 
 
+def draw_recent() -> None:
+    """List a day's cases of the reader's, so that an outcome of today can be entered."""
+    if not data.may("follow_ups_recent"):
+        return
+    st.header("Enter an outcome of a recent case", anchor=False)
+    day = st.date_input(
+        "Cases of", None, key="cases-of", width=180, format="YYYY-MM-DD",
+        help="Blank: the last day with cases.",
+    )  # fmt: skip
+    found = data.query("follow_ups_recent", None, day=day, most=MOST)
+    if found.is_empty():
+        when = f" on {fmt.day(day)}" if day else ""
+        st.info(f"No completed case that you may see has an accession number{when}.")
+        return
+    shown = found.select(
+        pl.col("performed_on").alias("Day"),
+        pl.col("procedure_start_at").dt.to_string("%H:%M").alias("At"),
+        pl.col("accession_number").alias("Accession number"),
+        pl.col("site").alias("Site"),
+        pl.col("room").alias("Room"),
+        pl.col("procedure").map_elements(fmt.procedure, pl.String).alias("Procedure"),
+        pl.col("operator").alias("Operator"),
+        pl.col("has_complications").alias("Complications known"),
+        pl.col("has_satisfaction").alias("Satisfaction known"),
+    )
+    picked = st.dataframe(
+        shown, key="recent", hide_index=True, placeholder=fmt.DASH, on_select="rerun",
+        selection_mode="single-row", height=300, alt="Cases of one day",
+        column_config={"Day": st.column_config.DateColumn(format="YYYY-MM-DD")},
+    )  # fmt: skip
+    st.caption("Select a row, then open the case: its outcomes are entered there.")
+    rows = picked["selection"]["rows"]
+    if rows and st.button(
+        "Open case to enter", key="open-recent", type="primary", icon=":material/edit_note:"
+    ):
+        st.switch_page(CASE, query_params={"id": str(found["procedure_id"][rows[0]])})
+
+
 def draw_unplaced() -> None:
     """List follow-ups that arrived and are counted nowhere, with the reason."""
     if not data.may("follow_ups_unplaced"):
@@ -163,6 +201,7 @@ def main() -> None:
     else:
         asked = draw_counts(counts, view)
         draw_list(scale, later, asked, view)
+    draw_recent()
     draw_unplaced()
 
 

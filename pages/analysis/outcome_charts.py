@@ -107,6 +107,7 @@ def course(frame: pl.DataFrame, scale: Scale) -> AltairChart:
 def change(frame: pl.DataFrame, scale: Scale) -> AltairChart:
     """Draw mean changes with intervals against zero and the minimal important changes."""
     rows = frame.drop_nulls("change")
+    top = max(0.0, *rows["change"], *rows["change_high"].drop_nulls())
     present = rows["modality"].unique().to_list()
     base = alt.Chart(rows, height=charts.HEIGHT).encode(
         x=_time_axis(), xOffset=_beside(present),
@@ -116,7 +117,7 @@ def change(frame: pl.DataFrame, scale: Scale) -> AltairChart:
     whiskers = base.mark_rule(strokeWidth=2).encode(
         y=alt.Y(
             "change_low", type="quantitative", title=f"Change from baseline, {scale.unit}",
-            scale=alt.Scale(domainMax=0),
+            scale=alt.Scale(domainMax=top),
         ),
         y2=alt.Y2("change_high"),
     )  # fmt: skip

@@ -6,6 +6,7 @@ from pages.analysis import (
     outcome_complications,
     outcome_predictors,
     outcome_readers,
+    outcome_responders,
     outcome_satisfaction,
     outcome_scores,
 )
@@ -14,7 +15,7 @@ from pages.shared.page import View
 
 SECTIONS: dict[str, tuple[str, Callable[[View], None]]] = {
     "scores": ("Pain and function", outcome_scores.draw_scores),
-    "responders": ("Responders", outcome_scores.draw_responders),
+    "responders": ("Responders", outcome_responders.draw_responders),
     "predictors": ("Predictors", outcome_predictors.draw),
     "readers": ("Reader agreement", outcome_readers.draw),
     "complications": ("Complications", outcome_complications.draw),

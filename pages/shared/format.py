@@ -77,10 +77,16 @@ def quantity(value: float | None, unit: str) -> str:
     return f"{number(value)} {unit}".rstrip() if value is not None else DASH
 
 
-def signed(value: float | None) -> str:
-    """Write a change with its sign and at most two decimals: +3.2, −0.4."""
+def signed(value: float | None, decimals: int | None = None) -> str:
+    """Write a change with its sign: +3.2, −0.4; as short as it can be, or with so many decimals.
+
+    In a column, and beside an interval, all have the same decimals: −2.0 (−2.1 to −1.9).
+    """
     if value is None or not isfinite(value):
         return DASH
+    if decimals is not None:
+        written = f"{value:+,.{decimals}f}".replace(",", THIN).replace("-", MINUS)
+        return written[1:] if not written.strip(f"+{MINUS}0.") else written
     rounded = round(value, 2)
     written = number(rounded, 2)
     if "." in written:

@@ -57,6 +57,22 @@ def test_due_overdue_missed_and_not_yet(data: Path) -> None:
     assert "1 day in no window of a time point; 1 waits for its procedure" in texts(at)
 
 
+def test_a_recent_case_is_picked_from_its_day(data: Path) -> None:
+    """Without a day the last one with cases; none of another day, none without a number."""
+    drop(data, "log.csv", FIVE + "north,,CT,2026-03-10,,,\n")
+    etl("refresh")
+    at = opened(PAGE, period="All")
+
+    def listed(at: AppTest) -> list[str]:
+        found = [t.value for t in at.dataframe if "Satisfaction known" in t.value.columns]
+        return found[0]["Accession number"].to_list() if found else []
+
+    assert listed(at) == ["A5"]
+    assert listed(at.date_input(key="cases-of").set_value(date(2026, 3, 2)).run()) == ["A1", "A4"]
+    at.date_input(key="cases-of").set_value(date(2026, 3, 3)).run()
+    assert listed(at) == [] and "No completed case that you may see" in texts(at)
+
+
 def test_a_manager_sees_counts_and_no_cases(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pages.shared import auth
     from tests.people import manager

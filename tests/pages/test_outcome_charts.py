@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from analytics.outcomes import Point
+from analytics.outcomes import SCALES, Point
 from analytics.results import NotComputable
 from pages.analysis import outcome_charts
 
@@ -15,3 +15,12 @@ def test_one_case_without_any_estimate_still_draws() -> None:
     )
     assert all(frame.schema[name] == pl.Float64 for name in outcome_charts.ESTIMATES)
     assert outcome_charts.completeness(frame).to_dict()["mark"]["type"] == "bar"
+
+
+def test_a_change_for_the_worse_stays_on_the_axis() -> None:
+    """Mean change +2 (1 to 3): the axis ends at 3, not at 0."""
+    row = {"modality": "CT", "timepoint": "1 month", "change": 2.0, "change_low": 1.0,
+           "change_high": 3.0, "n": 9}  # fmt: skip
+    chart = outcome_charts.change(pl.DataFrame([row]), SCALES["pain"]).to_dict()
+    scales = [layer["encoding"]["y"].get("scale", {}) for layer in chart["layer"]]
+    assert max(scale.get("domainMax", 0) for scale in scales) == 3

@@ -71,6 +71,8 @@ def test_changes_carry_their_sign() -> None:
         "−0.1 to +0.92 pp",
     ]
     assert fmt.signed(0.001) == "0"
+    column = [fmt.signed(v, 1) for v in (-2.0, -2.14, 0.04, -0.04, 1234.0)]
+    assert column == ["−2.0", "−2.1", "0.0", "0.0", f"+1{fmt.THIN}234.0"]
 
 
 @pytest.mark.parametrize(
