@@ -48,4 +48,5 @@ def study(name: str, shared: dict[str, str]) -> pl.DataFrame:
         accession_number=pl.lit(site.rsplit(" ", 1)[-1] + "-") + number,
         patient_id=pl.lit(site + " patient ") + number,
     )
-    return frame.select([column for column in COLUMNS if column in frame.columns])
+    known = [column for column in COLUMNS if column in frame.columns]
+    return frame.select(*known, *(column for column in frame.columns if column not in known))
