@@ -37,6 +37,12 @@ class Journal:
         self.result.files.append(file)
         self("file", **file.as_json())
 
+    def warn(self, message: str) -> None:
+        """Tell what a person should know, once, and keep it in the result."""
+        if message not in self.result.warnings:
+            self.result.warnings.append(message)
+            self("warning", message=message)
+
     def error(self, error: BaseException, told: str | None = None) -> None:
         """Keep where an internal error came from; values of rows are not in a traceback.
 
