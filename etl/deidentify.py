@@ -22,6 +22,15 @@ QUASI_IDENTIFIERS = (
     "size_band", "laterality", "procedure_code", "age_band", "second_modality", "site", "sex",
     "year", "procedure_family", "region", "modality",
 )  # fmt: skip
+#: What is the same in all rows of a patient, or nearly so: given up in all of them.
+_OF_THE_PERSON = {"size_band", "age_band", "site", "sex"}
+#: Quasi-identifier → columns that would tell it all the same.
+_TELLS = {
+    "site": ("operator", "room", "device"),
+    "year": ("performed_on",),
+    "procedure_family": ("procedure_code",),
+    "region": ("procedure_code",),
+}
 #: Column → start of its codes.
 _CODED = {"site": "S", "operator": "O", "room": "R", "device": "D"}
 _BANDS = (18, 30, 40, 50, 60, 70, 80, 90)
@@ -108,19 +117,17 @@ def _people() -> pl.Expr:
 def _generalised(frame: pl.DataFrame, least: int) -> tuple[pl.DataFrame, dict[str, int]]:
     """Blank one quasi-identifier after the other where a combination is of too few patients.
 
-    A whole combination gives a column up together, so no other combination shrinks.
+    What tells a value goes with it: a room its site, another row of the patient the patient's sex.
     """
     blanked: dict[str, int] = {}
     for name in QUASI_IDENTIFIERS[:-1]:
-        frame = frame.with_columns(rare=_people() < least)
-        blanked[name] = frame.filter(pl.col("rare") & pl.col(name).is_not_null()).height
-        also = (
-            [pl.col(name)]
-            if name != "year"
-            else [pl.col(n) for n in ("year", "performed_on") if n in frame]
-        )
-        frame = frame.with_columns(pl.when(~pl.col("rare")).then(column) for column in also)
-        frame = frame.drop("rare")
+        frame = frame.with_columns(gone=_people() < least)
+        if name in _OF_THE_PERSON:
+            frame = frame.with_columns(pl.col("gone").any().over("person"))
+        blanked[name] = frame.filter(pl.col("gone") & pl.col(name).is_not_null()).height
+        columns = [n for n in (name, *_TELLS.get(name, ())) if n in frame.columns]
+        frame = frame.with_columns(pl.when(~pl.col("gone")).then(n).alias(n) for n in columns)
+        frame = frame.drop("gone")
     return frame, {name: count for name, count in blanked.items() if count}
 
 
@@ -142,7 +149,9 @@ def words(export: Export, dates: Dates) -> str:
         "file alone. Ages are in bands, 90+ the last. Accession numbers, UIDs, times of day, names "
         "of procedures as sent and free text are left out; test patients and withdrawn cases too.\n"
         f"Every combination of {', '.join(QUASI_IDENTIFIERS)} is of {LEAST_PATIENTS} or more "
-        f"patients. For that, cells were blanked ({given_up}) and {export.left_out} of "
+        "patients. What would tell a blanked value is blanked with it: rooms, devices and "
+        "operators with the site, sex, age and site in all rows of a patient. "
+        f"For that, cells were blanked ({given_up}) and {export.left_out} of "
         f"{export.rows} procedures left out, so rare cases are missing: rates of rare events and "
         "sums over all procedures are not those of the department.\n"
         "It remains personal data in the sense of the law while somebody could still match it with "

@@ -61,17 +61,16 @@ def check_workbook(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as book:
             infos = book.infolist()
-            _check_sizes(infos)
+            _check_sizes(infos, path.stat().st_size)
             if path.stat().st_size > SMALL_WORKBOOK and book.testzip() is not None:
                 raise RefusalError("is a damaged workbook, or unpacks to more than it says")
     except DAMAGED_ZIP:
         return  # its reader says what is wrong with it
 
 
-def _check_sizes(infos: list[zipfile.ZipInfo]) -> None:
-    """Refuse what says of itself that it is too much."""
+def _check_sizes(infos: list[zipfile.ZipInfo], packed: int) -> None:
+    """Refuse what says of itself that it is too much, or holds the same bytes several times."""
     size = sum(info.file_size for info in infos)
-    packed = sum(info.compress_size for info in infos)
     if size > LARGEST_WORKBOOK:
         raise RefusalError(f"unpacks to {size:,} bytes, more than {LARGEST_WORKBOOK:,}: split it")
     if size > SMALL and size > HIGHEST_RATIO * max(packed, 1):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from etl.limits import DAMAGED_ZIP, HIGHEST_RATIO, disk_is_full
+from etl.limits import DAMAGED_ZIP, HIGHEST_RATIO, SMALL, disk_is_full
 from etl.sources.base import RefusalError
 from etl.staging import SourceFile
 
@@ -40,7 +40,7 @@ def members(source: SourceFile, folder: Path) -> Iterator[SourceFile | tuple[str
     try:
         with zipfile.ZipFile(source.path) as archive:
             infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
-            _refuse_archive(infos)
+            _refuse_archive(infos, source.path.stat().st_size)
             left = LARGEST_TOTAL
             for number, info in enumerate(infos):
                 if _ignored(info.filename):
@@ -77,8 +77,8 @@ def member(archive: Path, name: str, folder: Path) -> Path | None:
     return path
 
 
-def _refuse_archive(infos: list[zipfile.ZipInfo]) -> None:
-    """Refuse an archive that holds more than it may."""
+def _refuse_archive(infos: list[zipfile.ZipInfo], packed_bytes: int) -> None:
+    """Refuse an archive that holds more than it may, or several times over."""
     if len(infos) > MOST_MEMBERS:
         raise RefusalError(
             f"holds {len(infos):,} files, more than {MOST_MEMBERS:,}: split the archive"
@@ -88,6 +88,8 @@ def _refuse_archive(infos: list[zipfile.ZipInfo]) -> None:
         raise RefusalError(
             f"unpacks to {size:,} bytes, more than {LARGEST_TOTAL:,}: split the archive"
         )
+    if size > SMALL and size > HIGHEST_RATIO * packed_bytes:
+        raise RefusalError("is packed more tightly than real archives are: send the files unpacked")
 
 
 def _refuse_member(info: zipfile.ZipInfo) -> None:

@@ -94,6 +94,25 @@ def test_dates(dates) -> None:
     assert days["days"].n_unique() > 2
 
 
+def test_what_was_given_up_is_not_told_by_another_column_or_row() -> None:
+    """A blanked site is not to be read off a room's other rows, nor a sex off the patient's."""
+    rows = [(f"k{n}", "north", "F", 45.0) for n in range(40)]
+    rows += [(f"k{n}", f"small{n % 2}", "F", 45.0) for n in range(40, 52)]  # two small sites
+    rows += [("k0", "north", "M", 45.0)]  # rare, so k0's other row gives its sex up too
+    frame = cases(rows).with_columns(
+        room=pl.when(pl.col("site") == "north").then("room").otherwise("site")
+    )
+    table = deidentify(frame, "year").table
+    without_site = table.filter(pl.col("site").is_null())
+    assert without_site.height and without_site["room"].null_count() == without_site.height
+    assert without_site["operator"].null_count() == without_site["device"].null_count() > 0
+    assert table["room"].drop_nulls().n_unique() == table["site"].drop_nulls().n_unique() == 1
+    per_patient = table.group_by("patient").agg(
+        pl.col("sex").is_null().n_unique().alias("sex"), pl.col("site").is_null().n_unique()
+    )
+    assert (per_patient["sex"] == 1).all() and (per_patient["site"] == 1).all()
+
+
 def test_codes_are_drawn_anew() -> None:
     frame = cases([(f"k{n % 40}", f"site{n % 2}", "F", 45.0) for n in range(400)])
     one, other = (deidentify(frame, "year").table.sort("dlp_mgycm")["patient"] for _ in range(2))

@@ -68,6 +68,21 @@ def test_bombs(chosen: Settings, kind: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert "packed more tightly than real" in told
 
 
+@pytest.mark.parametrize("kind", [".zip", ".xlsx"])
+def test_parts_that_share_their_bytes(chosen: Settings, kind: str) -> None:
+    """A small archive can name the same bytes many times, each of which is packed as any other."""
+    path = chosen.inbox / f"shared{kind}"
+    if kind == ".xlsx":
+        workbook(path)
+    lines = "".join(f"A{n},CT,2026-03-02\n" for n in range(100_000))
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("log.csv", GOOD + lines)
+        archive.filelist += [archive.getinfo("log.csv")] * 100
+    told = said(chosen)
+    assert "packed more tightly than real" in told[path.name]
+    assert set(told) == {path.name}
+
+
 def test_a_packed_file_stops_at_its_limit(
     chosen: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
