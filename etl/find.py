@@ -138,10 +138,14 @@ def _walk(root: Path, inbox: Path) -> Iterator[tuple[Path, str] | Found]:
             for child in sorted(root.iterdir()):
                 if not _ignored(child.name):
                     yield from _walk(child, inbox)
+        elif name != _place(root, inbox):
+            yield Found(root, name, "unreadable", message="its name is no UTF-8 text: rename it")
         elif stat.S_ISREG(info.st_mode):
             yield root, name
         else:
             yield Found(root, name, "unreadable", message="neither a file nor a folder")
+    except RuntimeError:  # so Python below 3.13 calls links that lead to one another
+        yield Found(root, name, "unreadable", message="link that leads back to itself")
     except OSError as error:
         reason = error.strerror or str(error)
         yield Found(root, name, "unreadable", message=f"cannot be read: {reason}")
@@ -152,6 +156,11 @@ def _ignored(name: str) -> bool:
 
 
 def _name(path: Path, inbox: Path) -> str:
+    """Return what messages call a file; what is no text in its name is replaced by a mark."""
+    return _place(path, inbox).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _place(path: Path, inbox: Path) -> str:
     try:
         return path.relative_to(inbox).as_posix()
     except ValueError:

@@ -4,8 +4,8 @@ import re
 
 import polars as pl
 
-#: Starts of a formula, in half and full width, behind whatever spreadsheets strip first.
-_RUNS = r"^[\s\x00-\x1f]*[=+\-@＝＋－＠]|^[\t\r\n]"
+#: Starts of a formula, in half and full width, behind whatever spreadsheets strip or do not show.
+_RUNS = r"^[\s\x00-\x1f\u200b-\u200f\u2060\ufeff]*[=+\-@＝＋－＠]|^[\t\r\n]"
 _NUMBER = r"^[+-]?\d[\d.,]*$"
 
 
@@ -20,12 +20,14 @@ def neutralised(frame: pl.DataFrame, *, keep_numbers: bool = False) -> pl.DataFr
     Nested columns become text: lists their members, separated by ``|``.
     """
     lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+    coded = [n for n, kind in frame.schema.items() if isinstance(kind, pl.Categorical | pl.Enum)]
     text = pl.col(pl.String)
     runs = text.str.contains(_RUNS)
     if keep_numbers:
         runs &= ~text.str.contains(_NUMBER)
     return (
-        frame.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join("|"))
+        frame.with_columns(pl.col(coded).cast(pl.String))
+        .with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join("|"))
         .with_columns(pl.when(runs).then(text.str.replace("^", "'")).otherwise(text))
         .rename(harmless)
     )

@@ -44,14 +44,15 @@ class Header:
     units: str
 
     def lines(self) -> list[str]:
-        """Return the lines above the table."""
-        return [
+        """Return the lines above the table; a line end within a name does not make two of one."""
+        told = [
             f"Kerma: {self.title}",
             f"Filters: {self.filters}",
             f"Snapshot: {self.snapshot}",
             f"Units: {self.units}",
             f"Written: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         ]
+        return [" ".join(line.split()) for line in told]
 
 
 def header(title: str, filters: Filters | None, frame: pl.DataFrame) -> Header:

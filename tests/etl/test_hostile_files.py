@@ -166,6 +166,30 @@ def test_links_that_leave_the_inbox(chosen: Settings, where: str, tmp_path: Path
     assert "link that leaves the inbox" in said(chosen)["link.csv"]
 
 
+def test_a_name_that_is_no_text_is_told_as_far_as_it_is(chosen: Settings) -> None:
+    for place in (b"/\xff\xfe.csv", b"/\xff/log.csv"):
+        path = os.fsencode(chosen.inbox) + place
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(GOOD)
+    assert said(chosen) == dict.fromkeys(
+        ("\ufffd\ufffd.csv", "\ufffd/log.csv"), "its name is no UTF-8 text: rename it"
+    )
+
+
+def test_what_is_no_file_is_not_waited_for(chosen: Settings) -> None:
+    """A pipe would never end, links that lead to one another neither."""
+    os.mkfifo(chosen.inbox / "pipe.csv")
+    (chosen.inbox / "one.csv").symlink_to("two.csv")
+    (chosen.inbox / "two.csv").symlink_to("one.csv")
+    (chosen.inbox / "self").symlink_to(".")
+    (chosen.inbox / "zero.csv").symlink_to("/dev/zero")
+    told = said(chosen)
+    assert told.keys() == {"pipe.csv", "one.csv", "two.csv", "zero.csv"}
+    assert told["pipe.csv"] == "neither a file nor a folder"
+    assert "leads back to itself" in told["one.csv"] or "symbolic links" in told["one.csv"]
+
+
 def test_a_writer_reaches_no_file_outside_its_folder(chosen: Settings, tmp_path: Path) -> None:
     import duckdb
 

@@ -88,7 +88,7 @@ def test_what_is_left_out_is_counted_with_its_reason() -> None:
     assert "cancelled" not in said
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\ufeff=", "\u200b@"])
 def test_cells_that_a_spreadsheet_would_run_are_neutralised(start: str) -> None:
     frame = pl.DataFrame({"name": [f"{start}cmd|' /C calc'!A0", "plain", None], "x": [-1.5, 2, 3]})
     safe = neutralised(frame)
@@ -100,6 +100,18 @@ def test_cells_that_a_spreadsheet_would_run_are_neutralised(start: str) -> None:
 def test_no_text_cell_begins_a_formula(texts: list[str]) -> None:
     safe = neutralised(pl.DataFrame({"t": texts}, schema={"t": pl.String}))
     assert not any(text[:1] in "=+-@\t\r" and text for text in safe["t"])
+
+
+def test_texts_of_a_short_list_are_neutralised_as_any_other() -> None:
+    for kind in (pl.Categorical, pl.Enum(["=a", "b"])):
+        frame = pl.DataFrame({"room": pl.Series(["=a", "b"], dtype=kind)})
+        assert neutralised(frame)["room"].to_list() == ["'=a", "b"]
+
+
+def test_a_name_with_a_line_end_begins_no_line_of_its_own() -> None:
+    head = downloads.Header("T\r\n=1", "room x\n=cmd|' /C calc'!A0", "s", "u")
+    text = downloads.csv_bytes(pl.DataFrame({"n": [1]}), head).decode("utf-8-sig")
+    assert [line[:1] for line in text.splitlines()] == ["#"] * 5 + ["n", "1"]
 
 
 def test_lists_become_text() -> None:
