@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from analytics.level_table import decisions
 from analytics.reference_levels import Decision
 from pages.data import health_parts
-from pages.dose import outlier_list
+from pages.dose import outlier_list, report_drift
 from pages.dose import report_activity as activity
 from pages.dose import report_blocks as blocks
 from pages.dose import report_safety as safety
@@ -43,6 +43,7 @@ def document(quarter: Quarter, view: Filters, names: bool, person: str) -> Repor
         activity.volumes(spans),
         activity.levels(spans, measures),
         activity.trends(spans, measures),
+        report_drift.drift(spans, measures),
         safety.outliers(spans),
         safety.follow_ups(spans),
         safety.special(spans),
@@ -91,6 +92,7 @@ def summary(spans: Spans, measures: list[tuple[str, DoseMeasure]]) -> Section:
         f"**{of}:** {' · '.join(f'{n} {what.value}' for what, n in found.items()) or 'no dose'}."
         for of, found in verdicts.items()
     ]
+    points += report_drift.summary_words(spans, measures)
     unfinished = spans.quarter.last > (data.query("freshness")["data_to"].item())
     notes: list[Block] = (
         [

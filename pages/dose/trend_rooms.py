@@ -8,6 +8,7 @@ import streamlit as st
 from analytics.drift import BASELINE_MONTHS, RoomDrift, drifts, every_month
 from analytics.results import NotComputable
 from analytics.rules import MIN_CASES
+from pages.dose.measures import DoseMeasure
 from pages.dose.trend_findings import Choice
 from pages.shared import data, downloads
 from pages.shared import format as fmt
@@ -24,11 +25,13 @@ NOTE = (
 )
 
 
-def found(choice: Choice, filters: Filters) -> dict[tuple[str | None, ...], object]:
+def found(
+    modality: str, measure: DoseMeasure, filters: Filters
+) -> dict[tuple[str | None, ...], object]:
     """Return the chart of every room of a view over the last two years, or why it has none."""
     months = data.query(
-        "drift_months", replace(filters, from_date=None), modality=choice.modality,
-        dose_index=choice.measure.name, min_n=MIN_CASES,
+        "drift_months", replace(filters, from_date=None), modality=modality,
+        dose_index=measure.name, min_n=MIN_CASES,
     )  # fmt: skip
     if months.is_empty():
         return {}
@@ -53,23 +56,32 @@ def table(rooms: dict[tuple[str | None, ...], object]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def draw(choice: Choice, filters: Filters) -> None:
-    """Draw which rooms drift."""
-    st.header("Rooms that drift", anchor=False)
-    words = table(found(choice, filters))
-    if words.is_empty():
-        st.info("No room of this view has 20 cases alike: nothing can be judged.")
-        return
-    signals = words.filter(pl.col("Drift").str.starts_with("signals"))
+def signals(rooms: pl.DataFrame) -> pl.DataFrame:
+    """Return the rooms of :func:`table` that signal."""
+    return rooms.filter(pl.col("Drift").str.starts_with("signals"))
+
+
+def words(rooms: pl.DataFrame, modality: str, measure: DoseMeasure) -> str:
+    """Say in a sentence which rooms signal since when."""
     said = "; ".join(
         f"{row['Room']} ({row['Site']}) {row['Drift']}, that month "
         f"{fmt.number(row['That month (%)'])}{fmt.THIN}% against its first year"
-        for row in signals.iter_rows(named=True)
+        for row in signals(rooms).iter_rows(named=True)
     )
-    st.markdown(f"**{choice.measure.label}, {choice.modality}:** {said or 'no room signals'}.")
+    return f"**{measure.label}, {modality}:** {said or 'no room signals'}."
+
+
+def draw(choice: Choice, filters: Filters) -> None:
+    """Draw which rooms drift."""
+    st.header("Rooms that drift", anchor=False)
+    rooms = table(found(choice.modality, choice.measure, filters))
+    if rooms.is_empty():
+        st.info("No room of this view has 20 cases alike: nothing can be judged.")
+        return
+    st.markdown(words(rooms, choice.modality, choice.measure))
     st.dataframe(
-        words, hide_index=True, placeholder=fmt.DASH, alt="Rooms that drift",
+        rooms, hide_index=True, placeholder=fmt.DASH, alt="Rooms that drift",
         column_config={"That month (%)": st.column_config.NumberColumn(format="%+.0f")},
     )  # fmt: skip
-    downloads.offer(words, key="drift", title="Rooms that drift", filters=filters)
+    downloads.offer(rooms, key="drift", title="Rooms that drift", filters=filters)
     st.caption(NOTE)

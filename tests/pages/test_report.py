@@ -110,6 +110,17 @@ def test_slopes_are_those_of_the_trends_page(report: Report) -> None:
     assert f"**Slope:** {slope} a year" in page
 
 
+def test_rooms_that_drift_are_those_of_the_trends_page(report: Report) -> None:
+    """The planted room, in the summary and in a section of its own, as of the quarter's end."""
+    page = texts(opened("dose/trends.py", period="Range", range=["2024-10-01", "2026-09-30"]))
+    (section,) = [s for s in report.sections if s.title == "Rooms that drift"]
+    said = next(b.text for b in section.blocks if isinstance(b, Words))
+    assert "NG Fluoro 2 (Northgate) signals since " in said and said in page
+    assert f"**Drift:** {said.replace('**', '')}" in words(report)
+    listed = tables(report, "rooms and their drift")[0]
+    assert [row[0] for row in listed.rows if row[2].startswith("signals")].count("NG Fluoro 2") == 1
+
+
 def test_operators_are_numbers_unless_names_are_asked_for(report: Report) -> None:
     said = words(report)
     assert "Dr " not in said
@@ -129,7 +140,8 @@ def test_one_click_makes_both_files(demo_settings: Path) -> None:
     page = made.html.decode()
     for title in ("Coverage", "Volumes", "Typical values against reference levels", "Trends",
                   "Outliers and reviews", "Follow-ups and actions", "Children and pregnancy",
-                  "Rooms and operators", "Effective dose of the population", "Protocol changes",
+                  "Rooms that drift", "Rooms and operators", "Effective dose of the population",
+                  "Protocol changes",
                   "Data quality", "Definitions and sources"):  # fmt: skip
         assert f"{title}</h2>" in page
     at.selectbox(key="quarter").set_value("2026 Q2").run()

@@ -182,7 +182,7 @@ def test_the_planted_room_signals_within_three_months_of_its_drift(demo_settings
     """The demo's doses of one room grow month by month; the page says since when it signals."""
     drift = demo.log(DEMO_ROWS, 1, DEMO_END)[1]["drift"]
     begins = date.fromisoformat(str(drift["from"]))
-    rooms = trend_rooms.found(KAP, EVERYTHING)
+    rooms = trend_rooms.found(KAP.modality, KAP.measure, EVERYTHING)
     (planted,) = [found for (_, room), found in rooms.items() if room == drift["room"]]
     assert isinstance(planted, RoomDrift) and planted.first_signal is not None
     assert begins <= planted.first_signal < pl.select(pl.lit(begins).dt.offset_by("3mo")).item()
