@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from analytics.cell_regression import Adjustment, adjusted_linear, adjusted_logistic
-from analytics.dose import DoseIndex, effective_dose
+from analytics.dose import DoseIndex
+from analytics.effective_dose import effective_dose
 from analytics.guards import not_computable
 from analytics.results import NotComputable
 from analytics.workbench import Outcome

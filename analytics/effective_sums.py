@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from analytics.dose import effective_dose
+from analytics.effective_dose import effective_dose
 from analytics.frequency import quantile_interval, tally
 from analytics.results import NotComputable
 

@@ -2,7 +2,8 @@
 
 import polars as pl
 
-from analytics.dose import DoseIndex, effective_dose
+from analytics.dose import DoseIndex
+from analytics.effective_dose import effective_dose
 
 SATISFIED = 4
 _STRATUM = ["modality", "procedure"]

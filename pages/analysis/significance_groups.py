@@ -7,7 +7,7 @@ import streamlit as st
 
 from analytics.adjusting import adjust_for, on_log
 from analytics.cell_regression import Adjustment
-from analytics.dose import effective_dose
+from analytics.effective_dose import effective_dose
 from analytics.results import NotComputable
 from analytics.wording import capital
 from analytics.workbench import Outcome, analyse

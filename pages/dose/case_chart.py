@@ -49,7 +49,12 @@ def distribution_chart(
         st.info(f"No case of this kind has {of.label} in these months: {kind}.")
         return
     known = bins.row(0, named=True)
-    marks = {THIS: value, MEDIAN: known["median"], P95: known["p95"]}
+    if known["n_all"] == 1:
+        st.info(f"A single case of this kind has {of.label} in these months: {kind}.")
+        return
+    marks = {THIS: value, MEDIAN: known["median"]}
+    if known["n_all"] >= MIN_CASES:
+        marks[P95] = known["p95"]
     if limit is not None:
         marks[LIMIT] = limit
     levels = reference_of(row, of)

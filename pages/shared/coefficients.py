@@ -4,7 +4,7 @@ from datetime import date
 
 import polars as pl
 
-from analytics.dose import active_coefficients
+from analytics.effective_dose import active_coefficients
 from warehouse.confirmed_coefficients import confirmed
 from warehouse.reference import effective_dose_coefficients
 from warehouse.settings import shown

@@ -5,16 +5,8 @@ from datetime import date
 import polars as pl
 import pytest
 
-from analytics.dose import (
-    SIZE_BANDS,
-    DoseIndex,
-    Quantity,
-    active_coefficients,
-    effective_dose,
-    may_compare,
-    shared_axes,
-    size_band,
-)
+from analytics.dose import SIZE_BANDS, DoseIndex, Quantity, may_compare, shared_axes, size_band
+from analytics.effective_dose import active_coefficients, effective_dose
 from warehouse.reference import effective_dose_coefficients
 
 TODAY = date(2026, 1, 1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.dose import active_coefficients
+from analytics.effective_dose import active_coefficients
 from analytics.effective_sums import effective_sums
 from analytics.level_table import (
     against_saved,

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from analytics.dose import active_coefficients
+from analytics.effective_dose import active_coefficients
 from etl.refresh import Asked, refresh
 from pages.data import case_parts
 from tests.conftest import use_data
