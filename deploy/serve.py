@@ -28,6 +28,8 @@ sys.path.insert(0, str(ROOT))  # Streamlit adds this script's folder only
 from deploy.answers import SignInAnswers  # noqa: E402
 from pages.shared.gate import is_loopback, local_words  # noqa: E402
 from warehouse.connect import serving  # noqa: E402
+from warehouse.files import encryption  # noqa: E402
+from warehouse.keys import KeyProblemError  # noqa: E402
 from warehouse.settings import settings, shown  # noqa: E402
 
 log = logging.getLogger("kerma.serve")
@@ -131,10 +133,15 @@ def secrets() -> dict[str, Any]:
     """Return what Streamlit needs for the sign-in; refuse to serve others without one."""
     try:
         chosen = settings()
+        encrypted = encryption()
+        if encrypted.key is not None:
+            encrypted.check()
         if chosen.sign_in is not None:
             return {"auth": chosen.sign_in.secrets()}
     except ValueError as error:  # of pydantic too; its text names setting, value and remedy
         raise SystemExit(f"kerma.toml or a KERMA_… variable: {error}") from None
+    except KeyProblemError as error:
+        raise SystemExit(str(error)) from None
     address = st.get_option("server.address")
     if not chosen.allow_open and not is_loopback(address):
         raise SystemExit(

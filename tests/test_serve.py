@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message
 from streamlit.testing.v1 import AppTest
 
 from deploy import serve
+from warehouse.settings import settings
 
 
 def asked(app: ASGIApp, path: str, **headers: str) -> tuple[int, dict[str, str], str]:
@@ -62,6 +63,19 @@ def test_an_address_that_fails_answers_with_an_id_and_all_headers(
     assert status == 500 and told and told[1] in caplog.text
     assert "patient_key" not in text and SECRET in caplog.text
     assert head.items() >= lower(serve.HEADERS).items()
+
+
+def test_the_server_does_not_start_with_a_key_and_no_cipher(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KERMA_ENCRYPTION_KEY", "k" * 40)
+    settings.cache_clear()
+    try:
+        with pytest.raises(SystemExit, match="no cipher"):
+            serve.secrets()
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
 
 
 def test_whatever_an_address_answers_it_has_the_headers() -> None:
