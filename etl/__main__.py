@@ -258,7 +258,7 @@ def receive(
 @app.command()
 def columns(out: Annotated[Path, typer.Option(help="Markdown file to write")]) -> None:
     """Write the documentation page of the log's columns."""
-    from etl.contract import columns_markdown
+    from etl.columns import columns_markdown
 
     out.write_text(columns_markdown(), "utf-8")
 

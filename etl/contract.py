@@ -8,7 +8,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
@@ -262,41 +262,6 @@ RULES: tuple[Rule, ...] = (
         & pl.any_horizontal(*(pl.col(name) > 10 for name in PAIN)),
     ),
 )
-_RULE = {rule.name: rule for rule in RULES}
-
-#: Flags that a row is loaded with, and what they mean.
-FLAGS: dict[str, str] = {
-    "age_implausible": "age below 0 or above 120 years: set aside",
-    "weight_implausible": "weight below 2 or above 300 kg: set aside",
-    "height_implausible": "height below 40 or above 220 cm: set aside",
-    "bmi_implausible": "body mass index below 10 or above 80: not derived",
-    "unit_suspect": "KAP / air kerma outside 10–1600 cm²: one of the two units is wrong",
-    "unit_misprint": "unit written as a quotient (Gy/cm²) was read as the product",
-    "kap_window": "KAP outside 0.001–1000 Gy·cm²",
-    "air_kerma_window": "air kerma outside 0.01–15 000 mGy",
-    "fluoro_time_window": "fluoroscopy time outside 1 s–180 min",
-    "dlp_window": "DLP outside 0.5–20 000 mGy·cm",
-    "ctdi_vol_window": "CTDIvol outside 0.1–2000 mGy",
-    "kap_zero": "KAP is 0 although the beam was on",
-    "index_modality": "dose index does not belong to the modality",
-    "dose_index_missing": "dose_mgy without a stated index: unspecified, never compared",
-    "ultrasound_zero_dose": "ultrasound with a dose of 0: not applicable, set to blank",
-    "date_mismatch": "performed_on is not the day of procedure_start_at",
-    "duration_mismatch": "duration differs from start to end by more than a minute",
-    "duration_window": "duration 0 or above 12 hours",
-    "stamp_order": "arrival, room and procedure times are out of order",
-    "dst_gap": "a time lies in the hour that the change to summer time leaves out",
-    "pain_scale_missing": "pain scores without a scale: kept, not analysed",
-    "test_patient": "test patient, phantom or service: kept out of statistics",
-    "unit_unknown": "a dose came in a unit that is not understood: null, kept as sent",
-    "value_unreadable": "a dose came as no number: null, kept as sent",
-    "event_unreadable": "an irradiation event could not be read; the totals are the report's",
-    "event_count_differs": "the report states another number of events than it holds",
-    "event_sum_differs": "total and sum of the events differ by more than 2 %; both are kept",
-    "zero_total_nonzero_events": "total is 0 although its events carry dose; both are kept",
-    "total_missing": "events carry dose but the report states no total",
-    "offset_unreadable": "the report's offset from UTC cannot be read: its times stand as sent",
-}
 
 
 def unit_of(info: FieldInfo) -> str | None:
@@ -338,7 +303,7 @@ def polars_type(name: str) -> pl.DataType:
     return kinds[base_type(info)]
 
 
-def _bounds(info: FieldInfo) -> Mapping[str, Any]:
+def bounds(info: FieldInfo) -> Mapping[str, Any]:
     """Return a column's constraints by name."""
     found: dict[str, Any] = {}
     for part in info.metadata:
@@ -354,7 +319,7 @@ def column_gate(name: str) -> list[pl.Expr]:
     gates: list[pl.Expr] = []
     if info.is_required():
         gates.append(column.is_null())
-    for bound, limit in _bounds(info).items():
+    for bound, limit in bounds(info).items():
         match bound:
             case "ge":
                 gates.append(column < pl.lit(limit))
@@ -368,7 +333,7 @@ def column_gate(name: str) -> list[pl.Expr]:
                 gates.append(column.str.len_chars() > limit)
             case _:
                 raise ValueError(f"no gate for the constraint {bound} of {name}")
-    if base_type(info) is float and "le" not in _bounds(info):
+    if base_type(info) is float and "le" not in bounds(info):
         gates.append(~column.is_finite())  # a bound holds back NaN too: Polars sorts it last
     if words(info):
         gates.append(~column.is_in(list(words(info))))
@@ -381,80 +346,6 @@ def gate(columns: list[str]) -> pl.Expr:
     return pl.any_horizontal(
         *(part.fill_null(False) for part in (*parts, *(r.expr for r in RULES)))
     )
-
-
-REMEDIES = {
-    "missing": "fill the column",
-    "unit": "use a unit of the same quantity, or correct the unit in the profile",
-    "words": "use one of the values named, or add the word to a profile",
-    "type": "correct the value, or declare its format in a profile",
-    "min": "correct the value",
-    "max": "correct the value",
-    "length": "shorten the text",
-}
-_KINDS = {
-    "missing": "missing",
-    "unit": "unit",
-    "literal_error": "words",
-    "greater_than_equal": "min",
-    "less_than_equal": "max",
-    "less_than": "max",
-    "string_too_long": "length",
-    "string_too_short": "missing",
-    "finite_number": "type",
-}
-
-
-def reasons(
-    values: Mapping[str, Any], sent: Mapping[str, str | None] | None = None
-) -> tuple[list[str], list[str]]:
-    """Return what is wrong with a row, in pydantic's words with value and remedy; and the rules.
-
-    ``values`` are canonical, or text where it could not be read; ``sent`` the texts to quote.
-    """
-    told = {**values, **{name: text for name, text in (sent or {}).items() if text is not None}}
-    try:
-        ProcedureRow.model_validate({k: v for k, v in values.items() if v is not None})
-    except ValidationError as error:
-        pairs = [pair for item in _errors(error, told) for pair in _word(item, told)]
-        return [reason for reason, _ in pairs], [rule for _, rule in pairs]
-    return [], []
-
-
-def _errors(error: ValidationError, told: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return pydantic's errors; a day missing only because the start is unreadable is no second."""
-    items = [dict(item) for item in error.errors()]
-    unread = told.get("procedure_start_at") is not None
-    return [
-        i
-        for i in items
-        if not (i["loc"] == ("performed_on",) and i["type"] == "missing" and unread)
-    ]
-
-
-def _word(item: dict[str, Any], values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Word one pydantic error as (reason, rule)."""
-    if item["type"] == "rules":
-        return [_word_rule(_RULE[name], values) for name in item["ctx"]["failed"]]
-    name = str(item["loc"][0])
-    kind = _KINDS.get(item["type"], "type")
-    value = "(blank)" if kind == "missing" else _shown(name, values.get(name))
-    return [(f"{name}: {item['msg']}: {value}: {REMEDIES[kind]}", f"{name}.{kind}")]
-
-
-def _word_rule(rule: Rule, values: Mapping[str, Any]) -> tuple[str, str]:
-    """Word a broken rule on several columns."""
-    sent = {name: values.get(name) for name in rule.fields}
-    told = ", ".join(f"{k}={_shown(k, v)}" for k, v in sent.items() if v is not None)
-    return f"{rule.fields[0]}: {rule.message}: {told or '(blank)'}: {rule.remedy}", rule.name
-
-
-def _shown(name: str, value: Any) -> str:
-    """Show a value in a message, but never an identifier."""
-    if name in ProcedureRow.model_fields and is_identifier(name):
-        return "(identifier)"
-    text = str(value)
-    return repr(text if len(text) <= 80 else text[:77] + "…")
 
 
 #: Columns that the reader derives from others.
@@ -479,41 +370,3 @@ def staged_schema() -> pl.Schema:
     narrow = {"n_levels": pl.Int32(), "ctdi_phantom_cm": pl.Int32(), "satisfaction": pl.Int8()}
     columns |= narrow | {"updated_at": pl.Datetime("us", "UTC")}
     return pl.Schema(columns | DERIVED)
-
-
-def columns_markdown() -> str:
-    """Return the documentation page of the log's columns."""
-    lines = [
-        "# Columns of the procedure log",
-        "",
-        "Made from `etl/contract.py` by `python -m etl columns --out docs/columns.md`.",
-        "",
-        "A log needs `modality` and `performed_on` or `procedure_start_at`; everything else may be",
-        "missing. Further columns are kept in `extra`, except those that name a person.",
-        "",
-        "| column | type | unit | allowed | meaning |",
-        "|---|---|---|---|---|",
-    ]
-    for name, info in ProcedureRow.model_fields.items():
-        kind = str(polars_type(name)).split("(")[0].lower()
-        lines.append(
-            f"| `{name}` | {kind} | {unit_of(info) or ''} | {_allowed(info)} | {info.description} |"
-        )
-    lines += ["", "## Rules on several columns (a row that breaks one is rejected)", ""]
-    lines += [f"- `{rule.name}`: {rule.message}; {rule.remedy}." for rule in RULES]
-    lines += ["", "## Flags (the row is loaded)", ""]
-    lines += [f"- `{name}`: {meaning}." for name, meaning in FLAGS.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _allowed(info: FieldInfo) -> str:
-    """Say what values a column takes."""
-    if words(info):
-        return ", ".join(f"`{word}`" for word in words(info))
-    signs = {"ge": "≥", "le": "≤", "lt": "<", "max_length": "at most"}
-    bounds = {k: v for k, v in _bounds(info).items() if k in signs}
-    told = [
-        f"{signs[k]} {v:g}" if isinstance(v, float) else f"{signs[k]} {v}"
-        for k, v in bounds.items()
-    ]
-    return ", ".join(text + (" characters" if "at most" in text else "") for text in told)

@@ -7,7 +7,8 @@ import polars as pl
 
 from etl import normalise as to
 from etl import procedures
-from etl.contract import FLAGS, IONISING, PAIN, polars_type
+from etl.contract import IONISING, PAIN, polars_type
+from etl.flags import FLAGS
 from etl.layout import Layout
 from etl.sources.base import LINE
 

@@ -12,9 +12,9 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, get_args
 
-from etl import contract
 from etl import normalise as to
 from etl.contract import EARLIEST, LATEST, PainScale, ProcedureRow
+from etl.reasons import reasons
 from etl.words import word_map
 
 #: Columns of a follow-up log, and other names that a header may give them.
@@ -178,7 +178,7 @@ def _valued(known: Scale, at: str | None, value: str | None, grades: str | None)
         row["pain_scale"] = known.name
     if known.measure == "complications":
         row["complication_scale"] = grades
-    told, rules = contract.reasons(row, {column: value})
+    told, rules = reasons(row, {column: value})
     if told:
         words = tuple(_as_sent(reason, column) for reason in told)
         return Judged(

@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 
 from etl import normalise as to
-from etl.contract import reasons
 from etl.gate import FIELDS
 from etl.layout import Layout
 from etl.privacy import OLDEST_AGE, REMOVED, without
+from etl.reasons import reasons
 from etl.sources.base import LINE, MARK, PROBLEM
 from etl.staging import REJECTED
 from warehouse.settings import Settings

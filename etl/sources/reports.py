@@ -10,8 +10,9 @@ import polars as pl
 
 from etl import normalise as to
 from etl import procedures
-from etl.contract import reasons, staged_schema
+from etl.contract import staged_schema
 from etl.privacy import OLDEST_AGE, impersonal_name, without
+from etl.reasons import reasons
 from etl.staging import EVENT, RAW_VALUE, REJECTED, REPORT, UNMAPPED, SourceFile, Staged
 
 #: What a report says of a procedure besides dose.

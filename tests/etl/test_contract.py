@@ -9,18 +9,10 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.contract import (
-    FLAGS,
-    RULES,
-    ProcedureRow,
-    base_type,
-    columns_markdown,
-    gate,
-    polars_type,
-    reasons,
-    staged_schema,
-    words,
-)
+from etl.columns import columns_markdown
+from etl.contract import RULES, ProcedureRow, base_type, gate, polars_type, staged_schema, words
+from etl.flags import FLAGS
+from etl.reasons import reasons
 
 ROOT = Path(__file__).parents[2]
 FIELDS = list(ProcedureRow.model_fields)

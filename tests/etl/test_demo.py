@@ -18,6 +18,7 @@ from etl.demo.catalogue import plan, procedures
 from etl.demo.dose import size_factor
 from etl.demo.outcomes import READ_TWICE
 from etl.procedures import code as code_of
+from etl.reasons import reasons
 from tests.paper_imaging import FINDINGS
 
 END = date(2026, 11, 20)
@@ -131,7 +132,7 @@ def test_every_row_keeps_the_contract(name: str, request: pytest.FixtureRequest)
     typed = every.cast({c: contract.polars_type(c) for c in frame.columns})
     assert typed.filter(contract.gate(frame.columns)).is_empty()
     for row in frame.sample(100, seed=1).to_dicts():
-        assert contract.reasons(row) == ([], [])
+        assert reasons(row) == ([], [])
 
 
 def test_names_are_synonyms_of_the_procedure_list() -> None:
@@ -550,7 +551,7 @@ def test_paper_logs_keep_the_contract(tmp_path: Path) -> None:
         assert further == ({*FINDINGS, "mri_tesla"} if "s3" in path.name else set())
         typed = frame.select(known).cast({c: contract.polars_type(c) for c in known})
         for row in typed.to_dicts():
-            assert contract.reasons(row) == ([], [])
+            assert reasons(row) == ([], [])
 
 
 def test_paper_s0_counts_medians_and_p_values(tmp_path: Path) -> None:

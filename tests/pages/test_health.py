@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from etl.contract import FLAGS
+from etl.flags import FLAGS
 from pages.data import flag_words, health_parts
 from pages.shared import format as fmt
 from tests.conftest import run_etl, use_data
