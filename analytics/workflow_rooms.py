@@ -5,7 +5,7 @@ minutes, or cases; null: unknown), ``n`` (room-days; pairs of cases for turnover
 ``docs/definitions.md``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -136,7 +136,8 @@ def utilisation(
     -----
     A room-day with a case that lacks its room-in or room-out has no known use and is left out.
     Every room-day has the same block, so the mean of its shares is the share of all minutes. The
-    interval is that of the mean over room-days: wide for few of them (Dexter 2003).
+    interval is that of the mean over room-days: wide for few of them (Dexter 2003), and cut at 0,
+    below which there are neither minutes nor cases.
     """
     adjusted, cases = by_group(days, ADJUSTED, by), by_group(days, DAY_CASES, by)
     return tuple(
@@ -144,12 +145,18 @@ def utilisation(
             group,
             cases[group].n,
             used.n,
-            mean(_share(used, block_min), level),
-            mean(_share(adjusted[group], block_min), level),
-            mean(cases[group], level),
+            _from_zero(mean(_share(used, block_min), level)),
+            _from_zero(mean(_share(adjusted[group], block_min), level)),
+            _from_zero(mean(cases[group], level)),
         )
         for group, used in by_group(days, IN_USE, by).items()
     )
+
+
+def _from_zero(found: Estimate | NotComputable) -> Estimate | NotComputable:
+    if isinstance(found, Estimate) and found.low is not None:
+        return replace(found, low=max(found.low, 0.0))
+    return found
 
 
 def _share(minutes: Counts, block_min: int) -> Counts:

@@ -152,10 +152,14 @@ def draw_recent() -> None:
     )
     picked = st.dataframe(
         shown, key="recent", hide_index=True, placeholder=fmt.DASH, on_select="rerun",
-        selection_mode="single-row", height=300, alt="Cases of one day",
+        selection_mode="single-row", alt="Cases of one day",
+        height="content" if found.height < 10 else 420,
         column_config={"Day": st.column_config.DateColumn(format="YYYY-MM-DD")},
     )  # fmt: skip
-    st.caption("Select a row, then open the case: its outcomes are entered there.")
+    st.caption(
+        f"{fmt.plural(found.height, 'case')}. Select a row, then open the case: its outcomes are"
+        " entered there."
+    )
     rows = picked["selection"]["rows"]
     if rows and st.button(
         "Open case to enter", key="open-recent", type="primary", icon=":material/edit_note:"

@@ -191,6 +191,9 @@ def _draw_time(documented: pl.DataFrame, terms: pl.DataFrame, view: View) -> Non
     term = st.selectbox("Event", [ANY, *order], key="term")
     asked = None if term == ANY else term
     between = data.query("outcomes_between", view.filters, term=asked, most=MOST_EVENTS)
+    if between.is_empty():
+        st.info("No such event in this view: there are no cases between events to chart.")
+        return
     _draw_chart(
         between_chart(between), between["event_on"].to_list(), "Cases since the last event", False,
         view,

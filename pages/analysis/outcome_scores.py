@@ -52,7 +52,7 @@ def draw_scores(view: View) -> None:
                 title="Change from baseline", alt_text=f"Mean change of {scale.name}, intervals",
             )  # fmt: skip
         else:
-            st.info("No patient has both a baseline and a later score: no change can be shown.")
+            st.info("Too few patients have both a baseline and a later score for a mean change.")
     charts.show(
         outcome_charts.completeness(frame), frame, key="complete", title="Completeness",
         alt_text="Share of due scores that are there", filters=view.filters,

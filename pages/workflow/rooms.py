@@ -66,6 +66,9 @@ def draw_cards(days: pl.DataFrame, cancelled: pl.DataFrame, rules: Rules) -> Non
     (gap,) = turnover(days) or (None,)
     (use,) = utilisation(days, rules.block_min)
     (off,) = cancellations(cancelled)
+    few = (
+        NotComputable(f"under {FEW_DAYS} room-days: too few") if use.n_measured < FEW_DAYS else None
+    )
     block = f"{rules.block_from // 60}:00–{rules.block_to // 60}:00"
     cards = [
         _card(
@@ -82,14 +85,15 @@ def draw_cards(days: pl.DataFrame, cancelled: pl.DataFrame, rules: Rules) -> Non
             f" {fmt.count(gap.n_left_out if gap else 0)} pairs left out.",
         ),
         _card(
-            "Utilisation, raw", use.raw, True, fmt.plural(use.n_measured, "room-day"),
+            "Utilisation, raw", few or use.raw, True, fmt.plural(use.n_measured, "room-day"),
             f"Minutes with a patient in the room within {block}, over the block's minutes; mean of"
             " room-days that had a case. Room-days with a case without room-in or room-out:"
             f" {fmt.count(use.n_days - use.n_measured)}, left out. 85–90 % is the"
             " practical ceiling (Tyler 2003).",
         ),
         _card(
-            "Utilisation, adjusted", use.adjusted, True, fmt.plural(use.n_measured, "room-day"),
+            "Utilisation, adjusted", few or use.adjusted, True,
+            fmt.plural(use.n_measured, "room-day"),
             f"As raw, plus turnovers of at most {rules.longest_gap} min within {block}.",
         ),
         _card(

@@ -197,6 +197,21 @@ def test_a_day_with_an_unstamped_case_has_no_known_use(day_of) -> None:
     assert isinstance(use.cases_a_day, Estimate) and use.cases_a_day.value == 4
 
 
+def test_no_interval_of_use_or_cases_falls_below_zero(day_of) -> None:
+    """Room-days of 20 and 200 of 480 minutes, one and three cases: t falls below 0."""
+    short = (480, 470, 480, 485, 495, 500, "completed")
+    path = day_of(short)
+    days = run("rooms_days", path, SYSTEM, **BLOCK)
+    other = days.with_columns(
+        pl.when(measure="cases").then(3).when(pl.col("measure").str.starts_with("in use"))
+        .then(200).otherwise("value").alias("value")
+    )  # fmt: skip
+    (use,) = utilisation(pl.concat([days, other], how="vertical_relaxed"), 480)
+    for found, mean in ((use.raw, 110 / 480), (use.adjusted, 110 / 480), (use.cases_a_day, 2)):
+        assert isinstance(found, Estimate)
+        assert (found.value, found.low) == (pytest.approx(mean), 0)
+
+
 def test_a_first_case_without_room_in_is_unknown_and_no_other_steps_in(day_of) -> None:
     """Case 1 of the five lost its room-in: case 2, 15 min late, is not the first of the day."""
     first, *rest = FIVE
