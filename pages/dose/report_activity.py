@@ -78,6 +78,9 @@ def volumes(spans: Spans) -> Section:
     ).rename({"procedure_code": "Procedure"})
     course = data.query("report_volumes", spans.course)
     monthly = course.group_by("month", "modality").agg(pl.col("n").sum()).sort("month", "modality")
+    if monthly.is_empty():
+        words = f"No completed procedure in the {blocks.TREND_MONTHS} months to the quarter's end."
+        return Section("Volumes", (Words(words),))
     return Section(
         "Volumes",
         (

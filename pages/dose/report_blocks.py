@@ -12,7 +12,7 @@ import vl_convert
 from pages.dose.measures import MEASURES, DoseMeasure, offered
 from pages.shared import format as fmt
 from pages.shared.filters import Filters
-from report.model import Picture, Table
+from report.model import Picture, Table, Words
 
 #: Months of a trend in the report.
 TREND_MONTHS = 36
@@ -116,11 +116,13 @@ def main_measures(choices: pl.DataFrame) -> list[tuple[str, DoseMeasure]]:
     return list(found.items())
 
 
-def table(frame: pl.DataFrame, title: str, shares: dict[str, int] | None = None) -> Table:
-    """Write a frame as a table: numbers to three digits, blanks as a dash.
+def table(frame: pl.DataFrame, title: str, shares: dict[str, int] | None = None) -> Table | Words:
+    """Write a frame as a table: numbers to three digits, blanks as a dash; no rows as a word.
 
     ``shares`` names the columns that divide the room left by the others, and their shares.
     """
+    if frame.is_empty():
+        return Words(f"**{title}:** none.")
     right = tuple(kind.is_numeric() for kind in frame.schema.values())
     rows = tuple(tuple(written(value) for value in row) for row in frame.rows())
     wide = tuple(shares.get(name, 0) for name in frame.columns) if shares else ()

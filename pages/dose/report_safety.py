@@ -175,6 +175,8 @@ def units(spans: Spans, measures: list[tuple[str, DoseMeasure]], names: bool) ->
         for procedure in table["procedure_code"].head(1):
             for unit in ("room", "operator"):
                 found += _funnel(spans, modality, measure, procedure, unit, names)
+    if len(found) == 1:
+        return Section("Rooms and operators", (Words("No procedure of the 12 months is judged."),))
     return Section("Rooms and operators", tuple(found))
 
 

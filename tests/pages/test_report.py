@@ -121,6 +121,17 @@ def test_rooms_that_drift_are_those_of_the_trends_page(report: Report) -> None:
     assert [row[0] for row in listed.rows if row[2].startswith("signals")].count("NG Fluoro 2") == 1
 
 
+def test_a_quarter_without_cases_is_told_in_words_not_by_empty_tables(demo_settings: Path) -> None:
+    from pages.dose.report_document import document
+
+    empty = document(Quarter(2001, 1), Filters(), names=False, person="Ada")
+    made = [block for section in empty.sections for block in section.blocks]
+    assert all(block.rows for block in made if isinstance(block, Table))
+    assert "No completed procedure in the 36 months to the quarter's end." in words(empty)
+    assert "**The last 36 months:** none." in words(empty)
+    assert "No procedure of the 12 months is judged." in words(empty)
+
+
 def test_operators_are_numbers_unless_names_are_asked_for(report: Report) -> None:
     said = words(report)
     assert "Dr " not in said
