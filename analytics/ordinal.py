@@ -72,7 +72,7 @@ def proportional_odds(
         p = normal_p(b / error)
         test = TestResult("Wald z", b / error, p, n)
         shown.append(Coefficient(name, estimate, exponential(estimate), error, test))
-    p = chi_square_p(chi2, df)
+    p = chi_square_p(chi2, df) if df else 1.0
     return OrdinalFit(
         coefficients=tuple(shown),
         thresholds=tuple(float(a) for a in full[:cuts]),

@@ -85,7 +85,7 @@ def upper_limit(events: float, n: float, level: float = 0.95) -> Estimate:
         ``low`` is None: the method gives no lower bound.
     """
     x, size = events_of(events, n)
-    check_level(level)
+    require(check_level(level) >= 0.5, "a limit is one of at least 50 % confidence")
     high = 1.0 if x == size else float(beta.ppf(level, x + 1, size - x))
     return Estimate(x / size, None, high, size, "exact one-sided upper limit", level=level)
 

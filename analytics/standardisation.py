@@ -65,16 +65,22 @@ def standardised_risks(
     differ by the standardised risk difference. Unmeasured differences remain. R: ``glm`` and
     ``predict`` with the group set to 1 and 0.
     """
-    together = {"first group": first_group, **covariates}
-    design = make_design(outcome, together)
-    require(bool(np.isin(design.x[:, 1], (0, 1)).all()), "the group is neither 0 nor 1", design.n)
-    model = _fitted(outcome, together, level)
-    risks, slopes = zip(*(_average(design.x, model.vector, g) for g in (1.0, 0.0)), strict=True)
+    given = make_design(outcome, {"first group": first_group, **covariates})
+    group = given.x[:, 1]
+    require(bool(np.isin(group, (0, 1)).all()), "the group is neither 0 nor 1", given.n)
+    # centred covariates give the same risks, and a large offset costs no digits
+    centred = {name: given.scaled[:, i] for i, name in enumerate(covariates, start=2)}
+    together = {"first group": group, **centred}
+    x = make_design(given.y, together).x
+    model = _fitted(given.y, together, level)
+    risks, slopes = zip(*(_average(x, model.vector, g) for g in (1.0, 0.0)), strict=True)
     (p1, p0), (s1, s0) = risks, slopes
     z = normal_quantile(level)
 
     def spread(slope: FloatArray) -> float:
-        return z * math.sqrt(float(slope @ model.covariance @ slope))
+        variance = float(slope @ model.covariance @ slope)
+        require(0 <= variance < math.inf, "the model is too uncertain for an interval", model.n)
+        return z * math.sqrt(variance)
 
     def around(value: float, half: float, name: str) -> Estimate:
         return Estimate(value, value - half, value + half, model.n, name, level=level)

@@ -243,3 +243,9 @@ def test_wilson_covers_near_its_level() -> None:
             sum(binom.pmf(x, 50, p) for x, r in enumerate(intervals) if r.low <= p <= r.high)
         )
     assert 0.94 < np.mean(shares) < 0.965
+
+
+def test_a_limit_of_less_than_half_confidence_is_refused():
+    assert isinstance(pr.upper_limit(2, 24, 0.21), NotComputable)
+    found = pr.upper_limit(2, 24, 0.5)
+    assert isinstance(found, Estimate) and found.high >= found.value

@@ -282,3 +282,21 @@ def test_calibration_test_is_uniform_for_a_right_model():
         rejected += found.statistic > 18.307
     assert 0.01 < rejected / 300 < 0.1
     assert isinstance(discrimination.hosmer_lemeshow([0, 1] * 5, [0.5] * 10), NotComputable)
+
+
+def test_standardised_risks_do_not_depend_on_a_covariates_offset_and_unit():
+    rng = np.random.default_rng(13)
+    group, noise = rng.integers(0, 2, 60), rng.normal(size=60)
+    y = (rng.random(60) < 1 / (1 + np.exp(-group - noise))).astype(float)
+    plain = standardisation.standardised_risks(y, group, {"x": noise})
+    moved = standardisation.standardised_risks(y, group, {"x": 1e9 + 1e-1 * noise})
+    assert isinstance(plain, standardisation.StandardisedRisks)
+    assert isinstance(moved, standardisation.StandardisedRisks)
+    for name in ("first", "second", "difference", "ratio"):
+        one, two = getattr(plain, name), getattr(moved, name)
+        assert (one.value, one.low, one.high) == pytest.approx((two.value, two.low, two.high), 1e-5)
+
+
+def test_an_ordinal_model_without_covariates_has_nothing_to_test():
+    found = proportional_odds([1, 2, 3, 3, 2], {})
+    assert isinstance(found, OrdinalFit) and found.model_test.p_value == 1
