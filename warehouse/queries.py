@@ -61,9 +61,13 @@ def text(name: str) -> str:
     path = FOLDER / f"{name}.sql"
     if not path.exists():
         raise QueryError(f"there is no query {name!r} in {FOLDER.name}/")
+    return _whole(path)
+
+
+def _whole(path: Path) -> str:
+    """Return the SQL of a file with its included parts, and theirs."""
     return _INCLUDE.sub(
-        lambda match: (FOLDER / "parts" / f"{match[1]}.sql").read_text("utf-8"),
-        path.read_text("utf-8"),
+        lambda match: _whole(FOLDER / "parts" / f"{match[1]}.sql"), path.read_text("utf-8")
     )
 
 
