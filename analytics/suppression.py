@@ -50,10 +50,11 @@ def held_back(counts: Sequence[int], sums: Sequence[Sequence[int]]) -> list[bool
     if (values < 0).any():
         raise ValueError("a count is never negative")
     held = (values >= SMALLEST) & (values <= LARGEST)
+    hidden: set[int] = set()  # a further cell held back only widens what is known of the others
     while held.any():
         if held.sum() > MOST_HELD:
             raise ValueError(f"more than {MOST_HELD} cells would be held back: group more coarsely")
-        known = _first_known(values, held, sums)
+        known = _first_known(values, held, sums, hidden)
         if known is None:
             break
         further = _further(values, held, sums, known)
@@ -91,13 +92,18 @@ def bounds(counts: Sequence[int], held: Sequence[bool], sums: Sequence[Sequence[
     return found[0], found[1]
 
 
-def _first_known(values: np.ndarray, held: np.ndarray, sums: Sequence[Sequence[int]]) -> int | None:
-    """Return a cell held back that the sums give away, or None."""
+def _first_known(
+    values: np.ndarray, held: np.ndarray, sums: Sequence[Sequence[int]], hidden: set[int]
+) -> int | None:
+    """Return a cell held back that the sums give away, or None; note those that they do not."""
     for cell in np.flatnonzero(held):
+        if cell in hidden:
+            continue
         low, high = bounds(values.tolist(), held.tolist(), sums, int(cell))
         small = values[cell] <= LARGEST
         if high - low < 1 or (small and (low > SMALLEST + 1e-6 or high <= LARGEST + 1e-6)):
             return int(cell)
+        hidden.add(int(cell))
     return None
 
 
@@ -125,58 +131,88 @@ def _tight(values: np.ndarray, held: np.ndarray, members: Sequence[int]) -> bool
     )
 
 
-def protected(
-    frame: pl.DataFrame,
+def held_rows(
+    counted: pl.DataFrame,
     count: str,
     by: Sequence[str],
     parts: Sequence[str] = (),
     also: Sequence[str] = (),
-) -> pl.DataFrame:
-    """Return a table without the figures of its small cells.
+    within: Sequence[str] = (),
+) -> pl.Series:
+    """Say of each row of a table whether its figures are held back.
 
     Parameters
     ----------
-    frame
-        One row a cell.
+    counted
+        One row a cell, with the columns that the others name.
     count
         Column of the count on which a row's other figures rest.
     by
-        Columns that name the cell; all others are figures. Every sum over these columns counts as
-        known, and so does the total.
+        Columns that name the cell. Every sum over these columns counts as known, and so does the
+        total; a sum that is small itself is held back wherever it would stand.
     parts
         Columns that count some of a row's cases, as events of n: a row is held back too where they,
         or the others of its cases, are few.
     also
         Columns of further counts on which a row's figures rest, as the other group of an effect.
+    within
+        Columns of ``by`` whose values part the table into tables of their own, as outcomes of the
+        same cases: nothing adds up over them, and sums are known within each alone.
+
+    Raises
+    ------
+    ValueError
+        Where too many rows would have to be held back.
+    """
+    every = list(_sums(counted, by, within))
+    counts = [counted[name].cast(pl.Int64).fill_null(0) for name in (count, *parts, *also)]
+    counts += [counts[0] - counted[name].cast(pl.Int64).fill_null(0) for name in parts]
+    each = [held_back(c.to_list(), [s for s in every if _told(c, s)]) for c in counts]
+    return pl.Series([any(row) for row in zip(*each, strict=True)], dtype=pl.Boolean)
+
+
+def _told(counts: pl.Series, places: Sequence[int]) -> bool:
+    """Say whether a sum is one that a reader may know: of all rows, or of several and not small."""
+    total = counts.gather(list(places)).sum()
+    whole = len(places) == len(counts)
+    return whole or (len(places) > 1 and not SMALLEST <= total <= LARGEST)
+
+
+def protected(frame: pl.DataFrame, held: pl.Series, names: Sequence[str]) -> pl.DataFrame:
+    """Return a table without the figures of the rows that are held back.
+
+    Parameters
+    ----------
+    frame
+        The table, whose rows are those of ``held`` (:func:`held_rows`).
+    names
+        Columns that name a row; all others are figures.
 
     Returns
     -------
     polars.DataFrame
         The same rows and columns; all figures of a row that is held back are null, and so is every
-        other column of counts with a small one: its sums are not checked.
+        column of further counts with a small one: its sums are not checked.
     """
-    sums = list(_sums(frame, by))
-    counted = [frame[name].cast(pl.Int64).fill_null(0) for name in (count, *parts, *also)]
-    counted += [counted[0] - frame[name].cast(pl.Int64).fill_null(0) for name in parts]
-    each = [held_back(counts.to_list(), sums) for counts in counted]
-    held = pl.Series([any(row) for row in zip(*each, strict=True)], dtype=pl.Boolean)
-    figures = [name for name in frame.columns if name not in by]
+    figures = [name for name in frame.columns if name not in names]
     made = frame.with_columns(pl.when(~held).then(pl.col(name)).alias(name) for name in figures)
     small = [
         name
         for name in figures
-        if name != count
-        and made[name].dtype.is_integer()
-        and made[name].is_between(SMALLEST, LARGEST).any()
+        if made[name].dtype.is_integer() and made[name].is_between(SMALLEST, LARGEST).any()
     ]
     return made.with_columns(pl.lit(None, made[name].dtype).alias(name) for name in small)
 
 
-def _sums(frame: pl.DataFrame, by: Sequence[str]) -> Iterator[list[int]]:
+def _sums(
+    frame: pl.DataFrame, by: Sequence[str], within: Sequence[str] = ()
+) -> Iterator[list[int]]:
     """Give the places of the rows of every sum: of the total, and of each value of some columns."""
     placed = frame.select(by).with_row_index("_place")
-    yield placed["_place"].to_list()
-    for size in range(1, len(by)):
-        for names in combinations(by, size):
-            grouped = placed.group_by(names, maintain_order=True).agg("_place")
+    if not within:
+        yield placed["_place"].to_list()
+    others = [name for name in by if name not in within]
+    for size in range(0 if within else 1, len(others)):
+        for names in combinations(others, size):
+            grouped = placed.group_by([*within, *names], maintain_order=True).agg("_place")
             yield from grouped["_place"].to_list()

@@ -11,7 +11,7 @@ from streamlit.elements.vega_charts import AltairChart
 from analytics import evidence_own as own
 from analytics.frequency import tally
 from analytics.results import Estimate
-from pages.shared import charts, data, filters
+from pages.shared import charts, data, downloads, filters
 from pages.shared import format as fmt
 from pages.shared.filters import Filters
 from pages.shared.page import View
@@ -28,6 +28,10 @@ BANDS: dict[str | None, tuple[float | None, float | None]] = {
     "BMI 25–30": (25, 30),
     "BMI ≥ 30": (30, None),
 }
+#: Columns that are of the literature alone.
+PUBLISHED_COLUMNS = (
+    "index", "procedure", "published", "published_n", "differs", "checked", "source"
+)  # fmt: skip
 PUBLISHED, OURS = "Published median", "Ours, median with 95 % interval"
 
 
@@ -48,6 +52,8 @@ def draw(view: View) -> None:
         chart(chosen, index), chosen, key="dose-plot", filters=view.filters,
         title=f"{present[index]}: published medians and ours",
         alt_text=f"{present[index]} by procedure: published medians as circles, ours as triangles",
+        cells=downloads.Cells("our_n", ("place",), words=PUBLISHED_COLUMNS),
+        counted=chosen.with_row_index("place"),
     )  # fmt: skip
     shown = chosen.select(
         pl.col("procedure").alias("Procedure"),

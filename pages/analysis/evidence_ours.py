@@ -9,6 +9,7 @@ import streamlit as st
 from analytics import evidence_own as own
 from analytics.evidence_own import Own
 from analytics.evidence_rows import Measure, Row, has_two
+from analytics.results import Estimate
 from pages.analysis import evidence_dose
 from pages.analysis.evidence_papers import row_address
 from pages.shared import charts, data, downloads, page
@@ -108,9 +109,9 @@ def _our_kind(view: View) -> str:
     return f"{procedures}, routine care"
 
 
-def beside(rows: Sequence[Result], view: View) -> pl.DataFrame:
-    """Return one line a published figure that we have too."""
-    table = []
+def beside(rows: Sequence[Result], view: View) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return one line a published figure that we have too, and the cases behind ours."""
+    table, counts = [], []
     for result in rows:
         row = result.model_dump()
         if not result.own or result.usable != "yes" or has_two(row):
@@ -118,7 +119,17 @@ def beside(rows: Sequence[Result], view: View) -> pl.DataFrame:
         figure = figure_of(row, SINGLE_MEASURE[result.own], view)
         if figure is not None:
             table.append(_line(result, row, figure))
-    return pl.DataFrame(table, infer_schema_length=None)
+            counts.append(_counts(figure, SINGLE_MEASURE[result.own] == "PROPORTION"))
+    return pl.DataFrame(table, infer_schema_length=None), pl.DataFrame(counts).with_row_index()
+
+
+def _counts(figure: Own, share: bool) -> dict[str, int]:
+    """Return the cases behind a figure of ours; of a share, those with it and without it too."""
+    found = figure.estimate
+    if not isinstance(found, Estimate):
+        return {"n": 0, "events": 0, "others": 0}
+    events = round(found.value * found.n) if share else 0
+    return {"n": found.n, "events": events, "others": found.n - events}
 
 
 def _line(result: Result, row: Row, figure: Own) -> dict[str, Any]:
@@ -165,12 +176,16 @@ def draw_beside(rows: Sequence[Result], view: View) -> None:
     if not view.n:
         page.nothing(view.filters)
         return
-    table = beside(rows, view)
+    table, counts = beside(rows, view)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header("Outcomes", anchor=False, width="stretch")
         if table.height:
-            downloads.offer(table, key="beside", title="Ours beside the literature",
-                            filters=view.filters)  # fmt: skip
+            downloads.offer(
+                table, key="beside", title="Ours beside the literature", filters=view.filters,
+                cells=downloads.Cells("n", ("index",), also=("events", "others"),
+                                      words=tuple(n for n in table.columns if n != "Ours")),
+                counted=counts,
+            )  # fmt: skip
     if table.height:
         st.table(table.drop("Published population"), hide_index=True)
         studies = table.group_by("Published population", maintain_order=True).agg(

@@ -103,8 +103,9 @@ def draw_forest(found: Analysis, drawn: Sequence[Line], question: str, view: Vie
         st.markdown(f"**{title}**", width="stretch")
         picture = forest.chart(found, drawn, [title, *said])
         downloads.offer(
-            frame(drawn), key="forest", title=title, filters=view.filters, chart=picture
-        )
+            frame(drawn), key="forest", title=title, filters=view.filters, chart=picture,
+            cells=None if any(line.kind == "own" for line in drawn) else downloads.NO_PATIENTS,
+        )  # fmt: skip
     summary = sentence(found)
     st.altair_chart(
         forest.chart(found, drawn), width="stretch", key="forest-chart", alt=f"{title}. {summary}"

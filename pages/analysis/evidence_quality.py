@@ -100,10 +100,12 @@ def draw_bias(judged: Sequence[Bias]) -> None:
     rows = bias_frame(judged)
     charts.show(
         lights(rows, len(judged)), rows, key="bias", title="Risk of bias, trial by trial (RoB 2)",
+        cells=downloads.NO_PATIENTS,
         alt_text="Risk of bias in five domains and overall, one row a trial",
     )  # fmt: skip
     charts.show(
         bias_summary(rows), rows, key="bias-summary", title="Risk of bias, share of trials",
+        cells=downloads.NO_PATIENTS,
         alt_text="Share of trials by judgement, one bar a domain",
     )  # fmt: skip
     st.caption(

@@ -44,9 +44,14 @@ def draw_counts(counts: pl.DataFrame, view: View) -> list[str]:
     asked = counts.filter(pl.col("n_scored") > LEAST_ASKED * pl.sum_horizontal(pl.col("^n_.*$")))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header("Due and overdue", anchor=False, width="stretch")
+        states = [name for name in counts.columns if name.startswith("n_")]
         downloads.offer(
-            counts, key="follow-ups-counts", title="Follow-ups by time point", filters=view.filters
-        )
+            counts.select("timepoint", *states).unpivot(
+                states, index="timepoint", variable_name="state", value_name="n"
+            ),
+            key="follow-ups-counts", title="Follow-ups by time point", filters=view.filters,
+            cells=downloads.Cells("n", ("timepoint", "state")),
+        )  # fmt: skip
     st.table(
         pl.DataFrame(
             [

@@ -21,7 +21,7 @@ from analytics.outcomes_complications import (
     shares_by_term,
 )
 from analytics.results import Estimate, NotComputable
-from pages.shared import charts, data, filters
+from pages.shared import charts, data, downloads, filters
 from pages.shared import format as fmt
 from pages.shared.navigation import ROOT
 from pages.shared.page import View
@@ -66,6 +66,7 @@ def _draw_groups(documented: pl.DataFrame, view: View) -> None:
         _share_chart(frame), frame, key="complication-share", filters=view.filters,
         title="Procedures with a complication",
         alt_text=f"Share of procedures with a complication by {by}, exact 95 % intervals",
+        cells=downloads.Cells("n", ("group",), parts=("events",)),
     )  # fmt: skip
     more = len(found) - len(shown)
     tail = f" {fmt.plural(more, 'procedure')} with fewer cases not shown." if more else ""
@@ -176,6 +177,10 @@ def _draw_terms(terms: pl.DataFrame, known: int) -> None:
     )
 
 
+#: What the points of the chart by month count; the limits tell the number of a month's cases too.
+MONTHS = downloads.Cells("n", ("month",), parts=("events",), words=("at", "number"))
+
+
 def _draw_time(documented: pl.DataFrame, terms: pl.DataFrame, view: View) -> None:
     """Draw the p-chart by month and the g-chart of cases between events."""
     st.header("Over time", anchor=False)
@@ -184,7 +189,9 @@ def _draw_time(documented: pl.DataFrame, terms: pl.DataFrame, view: View) -> Non
     rare = int(months["events"].sum()) < RARE_EVENTS_A_MONTH * months.height
     kind = filters.choose("chart", "Chart", kinds, default="g" if rare else "p")
     if kind == "p":
-        _draw_chart(chart, months["month"].to_list(), "Share with a complication", True, view)
+        _draw_chart(
+            chart, months["month"].to_list(), "Share with a complication", True, view, months
+        )
         return
     events = terms.filter(pl.col("term").is_not_null() & (pl.col("term") != "none"))
     order = events.group_by("term").agg(pl.col("n").sum()).sort("n", descending=True)["term"]
@@ -201,9 +208,14 @@ def _draw_time(documented: pl.DataFrame, terms: pl.DataFrame, view: View) -> Non
 
 
 def _draw_chart(
-    chart: Chart | NotComputable, days: list[object], title: str, share: bool, view: View
+    chart: Chart | NotComputable,
+    days: list[object],
+    title: str,
+    share: bool,
+    view: View,
+    months: pl.DataFrame | None = None,
 ) -> None:
-    """Draw a control chart with its limits and signals."""
+    """Draw a control chart with its limits and signals; a point without ``months`` is one event."""
     if isinstance(chart, NotComputable):
         st.info(f"No control limits: the chart {chart.reason}. Widen the period, e.g. to All.")
         return
@@ -222,6 +234,7 @@ def _draw_chart(
     charts.show(
         _control(frame, title, share), frame, key=f"complication-{chart.kind}",
         title=title, alt_text=f"Control chart: {title}", filters=view.filters,
+        cells=None if months is None else MONTHS, counted=months,
     )  # fmt: skip
     listed = [
         f"{row['at']:%d %b %Y} ({row['signal']})"

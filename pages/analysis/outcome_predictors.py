@@ -193,7 +193,10 @@ def _draw_accuracy(found: Prediction) -> None:
             "Optimism": fmt.DASH,
         }
     )
-    downloads.table(pl.DataFrame(rows), key="accuracy", title="How well it predicts")
+    told = [j.accuracy for j in (found.apparent, found.validated)]
+    judged = [(d.tp, d.fp, d.fn, d.tn) for d in told if isinstance(d, Diagnostic)]
+    downloads.table(pl.DataFrame(rows), key="accuracy", title="How well it predicts",
+                    cells=downloads.over(*(n for each in judged for n in each)))  # fmt: skip
     st.caption(
         f"**Cross-validated**: {FOLDS} folds, each predicted by a model of the others: what to"
         " expect of new patients like these. **Apparent**: the model judged on its own"
@@ -241,6 +244,10 @@ def _draw_calibration(found: Prediction, view: View) -> None:
         calibration_chart(found.calibration), found.calibration, key="calibration",
         title="Calibration, cross-validated", filters=view.filters,
         alt_text="Observed share of responders against the predicted probability, by tenths",
+        cells=downloads.Cells("n", ("tenth",), parts=("events",)),
+        counted=found.calibration.select(
+            "n", events=(pl.col("observed") * pl.col("n")).round().cast(pl.Int64)
+        ).with_row_index("tenth"),
     )  # fmt: skip
     st.caption(
         "Tenths of the cross-validated predictions with Wilson intervals; on the line, as many"

@@ -18,6 +18,11 @@ from pages.shared.page import View
 
 FLOW_TIMES = ("15min", "1mo", "3mo", "6mo")
 FEW = 20
+#: What the shares of a modality at a time rest on.
+RESPONDERS = downloads.Cells(
+    "n", ("modality", "timepoint"), parts=("responders",),
+    also=("n_missing", "n_not_due", "n_undefined"),
+)  # fmt: skip
 
 
 def draw_responders(view: View) -> None:
@@ -33,6 +38,7 @@ def draw_responders(view: View) -> None:
     charts.show(
         outcome_charts.responder_chart(frame), frame, key="responders", filters=view.filters,
         title="Responders", alt_text="Share of responders over follow-up with intervals and bounds",
+        cells=RESPONDERS,
     )  # fmt: skip
     undefined = max(frame.group_by("modality").agg(pl.col("n_undefined").max())["n_undefined"])
     st.caption(
@@ -102,7 +108,7 @@ def _draw_flow(scores: pl.DataFrame, scale: Scale, cut: float, view: View) -> No
         return
     charts.show(
         alluvial.alluvial(flow, times), flow, key="alluvial", filters=view.filters,
-        title="How patients move",
+        title="How patients move", cells=downloads.Cells("n", ("step", "source", "target")),
         alt_text="Alluvial diagram of the classes of pain reduction over follow-up",
     )  # fmt: skip
     for step, (earlier, later) in enumerate(pairwise(times), start=1):
@@ -129,7 +135,7 @@ def _moved_words(moved: Moved | NotComputable, earlier: str, later: str) -> str:
 def _draw_number_needed(found: tuple[Responders, ...], cut: float) -> None:
     """Draw the number needed to treat between two modalities at each timepoint."""
     by = {(r.group, r.timepoint): r for r in found}
-    rows = []
+    rows, counts = [], []
     for first, second in (
         ("fluoroscopy", "CT"),
         ("ultrasound", "CT"),
@@ -140,6 +146,12 @@ def _draw_number_needed(found: tuple[Responders, ...], cut: float) -> None:
             if a is None or b is None or min(a.n, b.n) < FEW:
                 continue
             needed = outcomes_responders.number_needed(a.events, a.n, b.events, b.n)
+            counts.append(
+                {
+                    "Compared": f"{first} v {second}", "At": name, "n": a.n, "events": a.events,
+                    "n_other": b.n, "events_other": b.events, "others": b.n - b.events,
+                }
+            )  # fmt: skip
             rows.append(
                 {
                     "Compared": f"{first} v {second}",
@@ -151,7 +163,12 @@ def _draw_number_needed(found: tuple[Responders, ...], cut: float) -> None:
     if not rows:
         return
     st.header("Number needed to treat", anchor=False)
-    downloads.table(pl.DataFrame(rows), key="needed", title="Number needed to treat")
+    downloads.table(
+        pl.DataFrame(rows), key="needed", title="Number needed to treat",
+        cells=downloads.Cells("n", ("Compared", "At"), parts=("events",),
+                              also=("n_other", "events_other", "others")),
+        counted=pl.DataFrame(counts),
+    )  # fmt: skip
     st.caption(
         f"Patients to treat with the first instead of the second for one responder (≥ {cut:.0%})"
         " more: 1 / difference of shares, interval from Newcombe's interval of the difference. An"

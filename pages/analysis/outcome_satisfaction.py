@@ -39,13 +39,21 @@ def draw(view: View) -> None:
     groups = [group for group in every if group.n][:MOST_GROUPS]
     frame = diverging(groups)
     charts.show(
-        chart(frame), frame, key="satisfaction", title="Answers", filters=view.filters,
+        chart(frame), frame.drop("from", "to"), key="satisfaction", title="Answers",
         alt_text=f"Satisfaction by {by}: five levels stacked around the middle",
+        filters=view.filters, cells=downloads.Cells("n", ("group", "answer", "level")),
     )  # fmt: skip
     downloads.table(
         pl.DataFrame([_row(group) for group in groups]),
         key="satisfaction-groups",
         title="Satisfaction by group",
+        cells=downloads.Cells("n", ("Group",), parts=("top",), also=("silent",)),
+        counted=pl.DataFrame(
+            [
+                {"Group": g.group, "n": g.n, "top": sum(g.answers[3:]), "silent": g.n_asked - g.n}
+                for g in groups
+            ]
+        ),
     )
     hidden = len(every) - len(groups)
     st.caption(
@@ -120,7 +128,8 @@ def _draw_odds(groups: Sequence[Satisfaction], view: View, by: str) -> None:
         }
         for c, p in zip(fit.coefficients, adjusted, strict=True)
     ]
-    downloads.table(pl.DataFrame(rows), key="satisfaction-odds", title="Odds of a better answer")
+    downloads.table(pl.DataFrame(rows), key="satisfaction-odds", title="Odds of a better answer",
+                    cells=downloads.over(*(group.n for group in groups)))  # fmt: skip
     st.caption(
         "Proportional odds (McCullagh 1980): one ratio for every cut between two levels; above 1:"
         f" more satisfied. {fmt.plural(fit.n, 'answer')}; not adjusted for case mix."

@@ -19,6 +19,13 @@ from pages.shared.page import View
 DRAWN = 2_000
 
 
+#: What the figures of a modality at a time rest on.
+POINTS = downloads.Cells(
+    "n", ("modality", "timepoint"),
+    also=("n_pairs", "n_missing", "n_not_due", "n_improved", "n_not_improved"),
+)  # fmt: skip
+
+
 def choose_scale(view: View) -> tuple[Scale, pl.DataFrame]:
     """Ask for the scale and return its counted scores; stop where nobody has one."""
     names = {key: scale.name for key, scale in SCALES.items()}
@@ -38,24 +45,31 @@ def draw_scores(view: View) -> None:
     scale, scores = choose_scale(view)
     points = outcomes.describe(scores, scale)
     frame = outcome_charts.points_frame(points)
+    counted = frame.with_columns(
+        n_improved=(pl.col("improved") * pl.col("n_pairs")).round().cast(pl.Int64),
+        n_missing=pl.col("n_due") - pl.col("n"),
+    ).with_columns(n_not_improved=pl.col("n_pairs") - pl.col("n_improved"))
     _draw_asked(frame, view, scale)
     left, right = st.columns(2)
     with left:
         charts.show(
             outcome_charts.course(frame, scale), frame, key="course", title="Scores",
             alt_text=f"{scale.name} over follow-up, medians with intervals", filters=view.filters,
+            cells=POINTS, counted=counted,
         )  # fmt: skip
     with right:
         if frame["change"].count():
             charts.show(
                 outcome_charts.change(frame, scale), frame, key="change", filters=view.filters,
                 title="Change from baseline", alt_text=f"Mean change of {scale.name}, intervals",
+                cells=POINTS, counted=counted,
             )  # fmt: skip
         else:
             st.info("Too few patients have both a baseline and a later score for a mean change.")
     charts.show(
         outcome_charts.completeness(frame), frame, key="complete", title="Completeness",
         alt_text="Share of due scores that are there", filters=view.filters,
+        cells=POINTS, counted=counted,
     )  # fmt: skip
     st.caption(_definitions(scale))
     groups = [m for m in ("fluoroscopy", "CT", "ultrasound") if m in set(frame["modality"])]
@@ -95,7 +109,12 @@ def _draw_difference(scores: pl.DataFrame, scale: Scale, groups: list[str], view
     model = _model(view, scale, pair)
     rows = [_difference_row(t, c, model, scale) for t, c in compared.items()]
     if rows:
-        downloads.table(pl.DataFrame(rows), key="difference", title="Difference between modalities")
+        pairs = [[g.n for g in c.groups] for c in compared.values()]
+        fitted = [] if isinstance(model, NotComputable) else [model.fit.n_subjects]
+        downloads.table(
+            pl.DataFrame(rows), key="difference", title="Difference between modalities",
+            cells=downloads.over(*(n for each in pairs for n in each), *fitted),
+        )  # fmt: skip
     st.caption(
         f"Difference of mean change, {pair[0]} minus {pair[1]}, {scale.unit}; below 0: more relief"
         f" under {pair[0]}. The simple test drops a patient whose score is missing then; the"
@@ -170,12 +189,15 @@ def _fitted(
 def _draw_bounds(scores: pl.DataFrame, scale: Scale) -> None:
     """Draw what missing follow-up could do to the mean change."""
     st.header("What missing follow-up could hide", anchor=False)
-    rows, decimals = [], _decimals(scale)
+    rows, counts, decimals = [], [], _decimals(scale)
     for group in [m for m in charts.MODALITIES if m in set(scores["modality"])]:
         for timepoint, name in list(TIMEPOINTS.items())[1:]:
             part = scores.filter(modality=group, timepoint=timepoint)
             found = outcomes.change_bounds(part, scale.maximum)
             if isinstance(found, Bounds):
+                counts.append(
+                    {"Modality": group, "At": name, "n": found.n, "missing": found.n_missing}
+                )
                 rows.append(
                     {
                         "Modality": group,
@@ -189,7 +211,11 @@ def _draw_bounds(scores: pl.DataFrame, scale: Scale) -> None:
                     }
                 )
     if rows:
-        downloads.table(pl.DataFrame(rows), key="bounds", title="What missing follow-up could hide")
+        downloads.table(
+            pl.DataFrame(rows), key="bounds", title="What missing follow-up could hide",
+            cells=downloads.Cells("n", ("Modality", "At"), also=("missing",)),
+            counted=pl.DataFrame(counts),
+        )  # fmt: skip
     st.caption(
         f"Best case: every missing score 0; worst case: every one {scale.maximum:g}. The truth lies"
         " between, whatever the reason for silence. Missing: due, with a baseline, no score."

@@ -8,7 +8,7 @@ from streamlit.elements.vega_charts import AltairChart
 
 from analytics.comparison import Comparison
 from analytics.results import Estimate
-from pages.shared import charts
+from pages.shared import charts, downloads
 from pages.shared.page import View
 
 ALL = "All"
@@ -24,6 +24,8 @@ def draw_course(comparison: Comparison, times: Sequence[str], view: View) -> Non
         _course(frame, times, share), frame, key="significance-course",
         title="Share with 95 % interval" if share else "Mean with 95 % interval",
         alt_text=f"{comparison.quantity} at each time", filters=view.filters,
+        cells=downloads.Cells("n", ("group", "time"), parts=("events",) if share else ()),
+        counted=frame.with_columns(events=(pl.col("value") * pl.col("n")).round()),
     )  # fmt: skip
 
 

@@ -3,8 +3,9 @@
 import polars as pl
 import streamlit as st
 
+from analytics.suppression import LARGEST, SMALLEST
 from analytics.workbench import Analysis, strata_frame
-from pages.shared import charts, forest
+from pages.shared import charts, downloads, forest
 from pages.shared import format as fmt
 from pages.shared.page import View
 
@@ -34,9 +35,35 @@ def draw_forest(analysis: Analysis, view: View) -> None:
         title=f"{title} by procedure, 95 % intervals",
         alt_text="Effect with interval within each procedure and over all",
         filters=view.filters,
+        cells=downloads.Cells(
+            "n", ("stratum",), also=("few", "few_without"), words=("effect", "null", "name")
+        ),
+        counted=frame.join(_fewest(analysis), on="stratum", how="left", maintain_order="left"),
     )
     left = f" {fmt.plural(analysis.small_strata, 'procedure')} with fewer than ten values in a "
     st.caption(
         "Each procedure is compared within itself; their p-values are adjusted together."
         + (f"{left}group are not shown." if analysis.small_strata else "")
     )
+
+
+def _fewest(analysis: Analysis) -> pl.DataFrame:
+    """Return the smallest group of each stratum, or its fewest events where they are counted."""
+    rows = []
+    for name, comparison in (*analysis.strata, ("All", analysis.overall)):
+        groups = comparison.groups
+        events = [group.events for group in groups if group.events is not None]
+        without = [group.n - group.events for group in groups if group.events is not None]
+        rows.append(
+            {
+                "stratum": name,
+                "few": min((*(group.n for group in groups), *events), key=_hidden),
+                "few_without": min((*(group.n for group in groups), *without), key=_hidden),
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+def _hidden(count: int) -> tuple[bool, int]:
+    """Put counts that are held back before those that are not: none seen is one of these."""
+    return not SMALLEST <= count <= LARGEST, count

@@ -98,10 +98,19 @@ def draw_adjusted(view: View, outcome: Outcome, grouping: str, groups: Sequence[
     with head:
         downloads.offer(
             rows, key="significance-adjusted", title=f"{outcome.name}, crude and adjusted",
-            filters=view.filters, words=rows,
+            filters=view.filters, words=rows, cells=downloads.over(*_behind(cells, outcome)),
         )  # fmt: skip
     st.table(rows, hide_index=True)
     st.caption(_notes(found.adjusted))
+
+
+def _behind(cells: pl.DataFrame, outcome: Outcome) -> list[int]:
+    """Return the counts on which adjusted effects rest: the groups', and events of a yes or no."""
+    sums = cells.group_by("group").agg(pl.col("n", "events").sum())
+    if outcome.kind != "binary":
+        return sums["n"].to_list()
+    events = sums["events"].cast(pl.Int64)
+    return [*sums["n"], *events, *(sums["n"] - events)]
 
 
 def adjusted_rows(

@@ -71,6 +71,7 @@ def draw_coverage(filters: Filters) -> None:
     charts.show(
         parts.coverage_chart(frame), frame, key="coverage", title="Procedures with a dose, %",
         alt_text="Share of procedures with a dose by room and month", filters=filters,
+        cells=downloads.Cells("n", ("site", "modality", "room", "month"), parts=("n_with_dose",)),
     )  # fmt: skip
     st.caption(
         "Dark blue: 95 % and more, light blue: 90 to 95 %, then from pale to dark orange: 80 to "

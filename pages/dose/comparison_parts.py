@@ -12,7 +12,9 @@ from pages.shared import format as fmt
 from pages.shared.page import View
 
 #: A row's effect rests on the other group too: whoever knew one could compute the other.
-CELLS = downloads.Cells("n", ("outcome", "group"), parts=("events",), also=("n_smallest_group",))
+CELLS = downloads.Cells(
+    "n", ("outcome", "group"), parts=("events",), also=("n_smallest_group",), within=("outcome",)
+)
 
 
 def draw_report(results: tuple[Result, ...], modalities: tuple[str, ...], view: View) -> None:

@@ -101,7 +101,10 @@ def draw_local(
         downloads.offer(words, key="own-levels", title="Own levels", filters=view.filters,
                         cells=downloads.Cells("Cases", ("Procedure",)))  # fmt: skip
         if len(saved):
-            downloads.offer(saved, key="saved-levels", title="Every saved level")
+            figures = {"value", "low", "high", "rooms", "cases"}
+            said = tuple(name for name in saved.columns if name not in figures)
+            downloads.offer(saved, key="saved-levels", title="Every saved level",
+                            cells=downloads.Cells("cases", ("id",), words=said))  # fmt: skip
     if told := st.session_state.pop("levels-saved", None):
         st.success(told)
 

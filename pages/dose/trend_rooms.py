@@ -83,5 +83,6 @@ def draw(choice: Choice, filters: Filters) -> None:
         rooms, hide_index=True, placeholder=fmt.DASH, alt="Rooms that drift",
         column_config={"That month (%)": st.column_config.NumberColumn(format="%+.0f")},
     )  # fmt: skip
-    downloads.offer(rooms, key="drift", title="Rooms that drift", filters=filters)
+    downloads.offer(rooms, key="drift", title="Rooms that drift", filters=filters,
+                    cells=downloads.Cells("Cases", ("Room", "Site")))  # fmt: skip
     st.caption(NOTE)

@@ -79,6 +79,7 @@ def show(
     alt_text: str,
     filters: Filters | None = None,
     cells: downloads.Cells | None = None,
+    counted: pl.DataFrame | None = None,
 ) -> None:
     """Draw a chart with its heading, its text alternative and its download menu.
 
@@ -86,5 +87,6 @@ def show(
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{title}**", width="stretch")
-        downloads.offer(frame, key=key, title=title, filters=filters, chart=chart, cells=cells)
+        downloads.offer(frame, key=key, title=title, filters=filters, chart=chart, cells=cells,
+                        counted=counted)  # fmt: skip
     st.altair_chart(chart, width="stretch", key=f"{key}-chart", alt=alt_text)

@@ -1,195 +1,19 @@
-"""What a reader can take away: tables as CSV, XLSX and HTML, charts as PNG and SVG, on the click.
+"""What a reader can take away: the download menu of a table and of the chart that shows it.
 
-The HTML is a table as journals print it, to be pasted into a text document. Every table carries
-its filters, snapshot and units. Cells that a spreadsheet would run as a formula are neutralised.
+A reader who may not see single cases takes a table without its small cells (``docs/access.md``).
 """
 
-import io
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from html import escape
-from typing import Any
 
 import altair as alt
 import polars as pl
 import streamlit as st
-import vl_convert
-import xlsxwriter
-from xlsxwriter.format import Format
-from xlsxwriter.worksheet import Worksheet
 
-from analytics.suppression import LARGEST, protected
-from pages.shared import auth, data, trace
-from pages.shared import format as fmt
+from analytics.suppression import LARGEST, held_rows, protected
+from pages.shared import auth, files, trace
 from pages.shared.filters import Filters, current
 from pages.shared.navigation import CASES
-from warehouse.spreadsheets import harmless, neutralised
-
-_WIDTH = 760
-_ROWS_AT_ONCE = 1_000
-_WIDEST = 60
-#: A workbook's cell holds no more characters; a longer text would be left out.
-_LONGEST_CELL = 32_767
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a reader needs to know of a table that has left the dashboard."""
-
-    title: str
-    filters: str
-    snapshot: str
-    units: str
-
-    def lines(self) -> list[str]:
-        """Return the lines above the table; a line end within a name does not make two of one."""
-        told = [
-            f"Kerma: {self.title}",
-            f"Filters: {self.filters}",
-            f"Snapshot: {self.snapshot}",
-            f"Units: {self.units}",
-            f"Written: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        ]
-        return [" ".join(line.split()) for line in told]
-
-
-def header(title: str, filters: Filters | None, frame: pl.DataFrame) -> Header:
-    """Describe a table: its filters in words, the snapshot's name, the units of its columns."""
-    path = data.snapshot()
-    units = [f"{name} in {fmt.measure(name).unit}" for name in frame.columns if _unit(name)]
-    return Header(
-        title=title,
-        filters="; ".join(filters.words()) if filters else "none",
-        snapshot=path.name if path else "none",
-        units=", ".join(units) or "as in the column names",
-    )
-
-
-def csv_bytes(frame: pl.DataFrame, head: Header) -> bytes:
-    """Write a table as UTF-8 CSV with a byte-order mark, its header lines behind ``#``."""
-    lines = "".join(f"# {line}\n" for line in head.lines())
-    return b"\xef\xbb\xbf" + (lines + neutralised(frame).write_csv()).encode()
-
-
-def xlsx_bytes(frame: pl.DataFrame, head: Header) -> bytes:
-    """Write a table as a workbook: its header lines, an empty row, the table.
-
-    Row by row in constant memory: a hundred thousand whole procedures take 0.6 GiB with all that is
-    loaded, where a workbook held in memory took three.
-    """
-    buffer = io.BytesIO()
-    options = {
-        "constant_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "remove_timezone": True,
-    }
-    table = neutralised(frame)
-    top = len(head.lines()) + 1
-    with xlsxwriter.Workbook(buffer, options) as book:
-        sheet = book.add_worksheet("Kerma")
-        bold = book.add_format({"bold": True, "bottom": 1})
-        kinds = [_look(book, kind) for kind in table.schema.values()]
-        for column, (name, look) in enumerate(zip(table.columns, kinds, strict=True)):
-            sheet.set_column(column, column, _width(table[name], name), look)
-        sheet.freeze_panes(top + 1, 0)
-        for row, line in enumerate(head.lines()):
-            sheet.write_string(row, 0, line)
-        for column, name in enumerate(table.columns):
-            sheet.write_string(top, column, name, bold)
-        writers = [_writer(sheet, kind) for kind in table.schema.values()]
-        for row, values in enumerate(_rows(table), start=top + 1):
-            for column, value in enumerate(values):
-                if value is not None:
-                    writers[column](row, column, value, kinds[column])
-        if table.width:
-            sheet.autofilter(top, 0, top + table.height, table.width - 1)
-    return buffer.getvalue()
-
-
-def _rows(table: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
-    """Give the rows as a sheet takes them; what is not finite is blank, as in the page."""
-    floats = pl.col(pl.Float32, pl.Float64)
-    finite = table.with_columns(
-        pl.when(floats.is_finite()).then(floats), pl.col(pl.String).str.head(_LONGEST_CELL)
-    )
-    for part in finite.iter_slices(_ROWS_AT_ONCE):
-        yield from part.rows()
-
-
-def _writer(sheet: Worksheet, kind: pl.DataType) -> Callable[..., Any]:
-    """Return what writes a column's cells; the general way asks each cell for its type."""
-    if kind.is_numeric():
-        return sheet.write_number
-    if isinstance(kind, pl.String):
-        return sheet.write_string
-    return sheet.write_datetime if isinstance(kind, pl.Date | pl.Datetime) else sheet.write
-
-
-def _look(book: xlsxwriter.Workbook, kind: pl.DataType) -> Format:
-    """Return how a column's values are shown."""
-    if isinstance(kind, pl.Date):
-        return book.add_format({"num_format": "yyyy-mm-dd"})
-    if isinstance(kind, pl.Datetime):
-        return book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-    return book.add_format()
-
-
-def _width(column: pl.Series, name: str) -> float:
-    """Return a column's width in characters: its longest text among the first rows."""
-    longest = column.head(_ROWS_AT_ONCE).cast(pl.String, strict=False).str.len_chars().max()
-    return min(max(len(name), int(str(longest or 0))) + 2, _WIDEST)
-
-
-_CELL = "padding:3px 10px;text-align:left;vertical-align:top;font-weight:normal"
-_RULE = "border-bottom:1pt solid black"
-
-
-def html_bytes(frame: pl.DataFrame, head: Header) -> bytes:
-    """Write a table as journals print it: caption above, three rules, notes below.
-
-    Styles stand in the cells, where text processors look for them.
-    """
-    names = "".join(
-        f'<th scope="col" style="{_CELL};border-top:1.5pt solid black;{_RULE};font-weight:bold">'
-        f"{escape(name)}</th>"
-        for name in frame.columns
-    )
-    rows = [
-        [escape("" if cell is None else harmless(str(cell))).replace("\n", "<br>") for cell in row]
-        for row in frame.iter_rows()
-    ]
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f'<td style="{_CELL}{";" + _RULE if place == len(rows) else ""}">{cell}</td>'
-            for cell in row
-        )
-        + "</tr>\n"
-        for place, row in enumerate(rows, start=1)
-    )
-    notes = escape(". ".join(head.lines()[1:]))
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{escape(head.title)}</title></head>\n"
-        "<body style=\"font-family:'Times New Roman',serif;font-size:10pt\">\n"
-        f'<p style="margin:0 0 4px"><b>Table.</b> {escape(head.title)}</p>\n'
-        '<table style="border-collapse:collapse;font-size:10pt">\n'
-        f"<thead><tr>{names}</tr></thead>\n<tbody>\n{body}</tbody></table>\n"
-        f'<p style="margin:4px 0 0;font-size:8.5pt">{notes}</p>\n</body></html>\n'
-    ).encode()
-
-
-def png_bytes(chart: alt.TopLevelMixin) -> bytes:
-    """Draw a chart as PNG at twice the screen's resolution, on white."""
-    return vl_convert.vegalite_to_png(_spec(chart), scale=2)
-
-
-def svg_bytes(chart: alt.TopLevelMixin) -> bytes:
-    """Draw a chart as SVG, on white."""
-    return vl_convert.vegalite_to_svg(_spec(chart)).encode()
 
 
 @dataclass(frozen=True)
@@ -197,20 +21,28 @@ class Cells:
     """What a table's rows count, so that small counts can be held back.
 
     ``count`` is the column on which a row's figures rest, ``by`` are those that name the row,
-    ``parts`` and ``also`` as in :func:`analytics.suppression.protected`.
+    ``parts``, ``also`` and ``within`` as in :func:`analytics.suppression.held_rows`. ``words`` are
+    further columns that are no figures. The counts stand in the table itself, or in one of their
+    own (``counted`` of :func:`offer`) whose rows are the table's.
     """
 
     count: str
     by: tuple[str, ...]
     parts: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
 
 
 #: A table without figures of patients: literature, settings, the log.
 NO_PATIENTS = Cells("", ())
-WITHHELD = (
-    "Not for your role: its rows can stand for fewer than 11 patients, and what would have to be"
-    " left out of it is not known."
+UNKNOWN = (
+    "Not for your role: its rows stand for single cases, or for fewer than 11 patients in a way"
+    " that leaving some out would not hide."
+)
+TOO_MANY = (
+    "Not for your role in this view: nearly all of its rows stand for fewer than 11 patients. Widen"
+    " the period or clear filters."
 )
 HELD_BACK = "counts of 1 to 10 are left out, and others from which they could be computed"
 
@@ -220,23 +52,30 @@ def over(*n: int | None) -> Cells | None:
 
     ``n`` are the cases behind its figures, of each group that they compare.
     """
-    return NO_PATIENTS if all(cases is not None and cases > LARGEST for cases in n) else None
+    known = bool(n) and all(cases is not None and cases > LARGEST for cases in n)
+    return NO_PATIENTS if known else None
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
-def _protected(whole: pl.DataFrame, cells: Cells) -> pl.DataFrame | None:
+def _protected(
+    whole: pl.DataFrame, cells: Cells, counted: pl.DataFrame | None = None
+) -> pl.DataFrame | None:
     """Return a table without its small cells; None where too many would have to be left out."""
+    counts = whole if counted is None else counted
     try:
-        return protected(whole, cells.count, cells.by, cells.parts, cells.also)
+        held = held_rows(counts, cells.count, cells.by, cells.parts, cells.also, cells.within)
     except ValueError:
         return None
+    if held.len() and held.all():
+        return None
+    return protected(whole, held, (*cells.by, *cells.words))
 
 
-def _withheld(key: str) -> None:
+def _withheld(key: str, why: str) -> None:
     """Stand for a download that is not for readers of aggregates, and say why."""
     st.button(
         "Download", type="tertiary", icon=":material/download:", disabled=True,
-        key=f"{key}-withheld", help=WITHHELD,
+        key=f"{key}-withheld", help=why,
     )  # fmt: skip
 
 
@@ -249,6 +88,7 @@ def offer(
     chart: alt.TopLevelMixin | None = None,
     words: pl.DataFrame | None = None,
     cells: Cells | None = None,
+    counted: pl.DataFrame | None = None,
 ) -> None:
     """Draw the download menu of a table, and of the chart that shows it.
 
@@ -256,30 +96,31 @@ def offer(
     on the click only. ``words`` is the table as it is printed: with it the menu has HTML too.
 
     A reader who may not see single cases takes a table only without its small cells, so only one
-    whose ``cells`` are known; a chart and a printed table, only where nothing is held back.
+    whose ``cells`` are known (in ``counted`` where the table says them in words); a chart and a
+    printed table, only where nothing is held back.
     """
     small = not auth.person().roles & CASES and cells is not NO_PATIENTS
     if small:
         whole = frame() if callable(frame) else frame
-        safe = None if cells is None else _protected(whole, cells)
+        safe = None if cells is None else _protected(whole, cells, counted)
         if safe is None:
-            _withheld(key)
+            _withheld(key, UNKNOWN if cells is None else TOO_MANY)
             return
         frame = safe
         if not frame.equals(whole):
             chart, words, title = None, None, f"{title} ({HELD_BACK})"
 
-    def made(write: Callable[[pl.DataFrame, Header], bytes]) -> bytes:
+    def made(write: Callable[[pl.DataFrame, files.Header], bytes]) -> bytes:
         table = frame() if callable(frame) else frame
-        return write(table, header(title, filters, table))
+        return write(table, files.header(title, filters, table))
 
     kinds: list[tuple[str, str, str, Callable[[], bytes]]] = [
-        ("CSV", "csv", "text/csv", lambda: made(csv_bytes)),
+        ("CSV", "csv", "text/csv", lambda: made(files.csv_bytes)),
         (
             "XLSX",
             "xlsx",
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            lambda: made(xlsx_bytes),
+            lambda: made(files.xlsx_bytes),
         ),
     ]
     if words is not None:
@@ -289,13 +130,13 @@ def offer(
                 "HTML",
                 "html",
                 "text/html",
-                lambda: html_bytes(printed, header(title, filters, printed)),
+                lambda: files.html_bytes(printed, files.header(title, filters, printed)),
             )
         )
     if chart is not None:
         kinds += [
-            ("PNG", "png", "image/png", lambda: png_bytes(chart)),
-            ("SVG", "svg", "image/svg+xml", lambda: svg_bytes(chart)),
+            ("PNG", "png", "image/png", lambda: files.png_bytes(chart)),
+            ("SVG", "svg", "image/svg+xml", lambda: files.svg_bytes(chart)),
         ]
     with (
         st.popover("Download", type="tertiary", icon=":material/download:", key=f"{key}-menu"),
@@ -311,10 +152,17 @@ def offer(
             )  # fmt: skip
 
 
-def table(frame: pl.DataFrame, *, key: str, title: str, cells: Cells | None = None) -> None:
+def table(
+    frame: pl.DataFrame,
+    *,
+    key: str,
+    title: str,
+    cells: Cells | None = None,
+    counted: pl.DataFrame | None = None,
+) -> None:
     """Draw a table as it is printed, with its download menu below."""
     st.table(frame, hide_index=True)
-    offer(frame, key=key, title=title, filters=current(), cells=cells)
+    offer(frame, key=key, title=title, filters=current(), cells=cells, counted=counted)
 
 
 def hide_own() -> None:
@@ -324,16 +172,3 @@ def hide_own() -> None:
     """
     if not auth.person().roles & CASES:
         st.html('<style>[data-testid="stElementToolbar"] {display: none}</style>')
-
-
-def _unit(column: str) -> str:
-    return fmt.MEASURES[column].unit if column in fmt.MEASURES else ""
-
-
-def _spec(chart: alt.TopLevelMixin) -> str:
-    """Return a chart's specification with a fixed width, for drawing outside a page."""
-    spec = chart.to_dict()
-    if not any(part in spec for part in ("facet", "hconcat", "vconcat", "concat", "repeat")):
-        spec["width"] = _WIDTH
-    spec["background"] = "white"
-    return json.dumps(spec)

@@ -145,10 +145,18 @@ def draw_groups(
             alt_text=f"Share of first cases on time by {by} with 95 % intervals",
             cells=downloads.Cells("n", ("group",), parts=("on_time",)),
         )  # fmt: skip
-    rows = []
+    rows, counts = [], []
     for use in uses:
         few = use.n_measured < FEW_DAYS
         gap, on_time, gone = gaps.get(use.group), first.get(use.group), off.get(use.group)
+        counts.append(
+            {
+                by.capitalize(): use.group, "days": use.n_days, "measured": use.n_measured,
+                "gaps": gap.n if gap else 0, "starts": on_time.n if on_time else 0,
+                "cancelled": gone.events if gone else 0,
+                "held": gone.n - gone.events if gone else 0,
+            }
+        )  # fmt: skip
         rows.append(
             {
                 by.capitalize(): use.group,
@@ -164,8 +172,11 @@ def draw_groups(
             }
         )
     downloads.table(
-        pl.DataFrame(rows), key="rooms-by", title="Rooms: starts, turnover, use, cancellations"
-    )
+        pl.DataFrame(rows), key="rooms-by", title="Rooms: starts, turnover, use, cancellations",
+        cells=downloads.Cells("days", (by.capitalize(),),
+                              also=("measured", "gaps", "starts", "cancelled", "held")),
+        counted=pl.DataFrame(counts),
+    )  # fmt: skip
     st.caption(
         f"95 % intervals in brackets. No utilisation under {FEW_DAYS} room-days: over few days it"
         " swings by tens of per cent (Dexter 2003), and nobody is ranked by it."
@@ -259,6 +270,11 @@ def main() -> None:
             room_charts.occupancy(heat), heat, key="occupancy", filters=view.filters,
             title="Share of staffed rooms with a patient",
             alt_text="Occupancy of rooms by weekday and hour",
+            cells=downloads.Cells("room_days", ("slot",), parts=("in_use",),
+                                  words=("weekday", "hour")),
+            counted=heat.with_columns(
+                in_use=(pl.col("share") * pl.col("room_days")).ceil().cast(pl.Int64)
+            ).with_row_index("slot"),
         )  # fmt: skip
     draw_cancelled(cancellations(cancelled, "reason"), view)
     if data.may("rooms_timeline"):

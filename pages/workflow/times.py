@@ -161,6 +161,7 @@ def draw_steps(steps: tuple[StepSummary, ...], view: View) -> None:
     present = [key for key in STEPS if any(s.step == key for s in steps)]
     key = filters.choose("step", "Step", {k: STEPS[k].name for k in present}, "start to end")
     step = STEPS[key]
+    mine = [s for s in steps if s.step == key]
     downloads.table(
         pl.DataFrame(
             [
@@ -173,12 +174,15 @@ def draw_steps(steps: tuple[StepSummary, ...], view: View) -> None:
                         s.complete.value if isinstance(s.complete, Estimate) else None
                     ),
                 }
-                for s in steps
-                if s.step == key
+                for s in mine
             ]
         ),
         key="steps",
         title=f"Times: {step.name}",
+        cells=downloads.Cells("n", ("Group",), also=("n_missing",)),
+        counted=pl.DataFrame(
+            [{"Group": s.group, "n": s.n, "n_missing": s.n_missing} for s in mine]
+        ),
     )
     st.caption(
         f"**{step.name}** = {step.definition}. Exact order-statistic intervals; “at least”: too few"
@@ -193,24 +197,24 @@ def words(found: Estimate | NotComputable) -> str:
     return f"{fmt.number(found.value)} ({fmt.interval(found.low, found.high)})"
 
 
-def draw_problems(counted: pl.DataFrame) -> None:
+def draw_problems(stamps: pl.DataFrame) -> None:
     """Say which stamps cannot be right and that they are left out above."""
     st.header("Stamps that cannot be right", anchor=False)
-    found = problems(counted)
+    found = problems(stamps)
     wrong = next(p for p in found if p.rule == ANY)
     st.markdown(
         f"{fmt.plural(wrong.n, 'case')} of {fmt.count(wrong.n_cases)} left out of all times above."
     )
+    rules = [p for p in found if p.rule != ANY]
+    counted = pl.DataFrame(
+        [{"Rule": p.words.capitalize(), "n": p.n, "right": p.n_cases - p.n} for p in rules]
+    )
     downloads.table(
-        pl.DataFrame(
-            [
-                {"Rule": p.words.capitalize(), "Cases": fmt.count(p.n)}
-                for p in found
-                if p.rule != ANY
-            ]
-        ),
+        counted.select("Rule", pl.col("n").map_elements(fmt.count, pl.String).alias("Cases")),
         key="problems",
         title="Stamps that cannot be right",
+        cells=downloads.Cells("n", ("Rule",), also=("right",)),
+        counted=counted,
     )
     st.caption("A case may break several rules. Nothing is deleted: each case keeps its stamps.")
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from pages.shared.downloads import Header, html_bytes
+from pages.shared.files import Header, html_bytes
 
 
 def test_a_table_to_paste_is_escaped_and_carries_its_notes() -> None:

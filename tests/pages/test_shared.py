@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from analytics.periods import Course
 from analytics.results import Estimate, NotComputable
-from pages.shared import cards, charts, downloads, filters, freshness
+from pages.shared import cards, charts, files, filters, freshness
 from pages.shared import format as fmt
 from pages.shared.filters import Filters
 from warehouse.queries import FILTER_PARAMETERS
 from warehouse.spreadsheets import neutralised
 
-HEAD = downloads.Header("Title", "12 months", "kerma-1.duckdb", "kap_gycm2 in Gy·cm²")
+HEAD = files.Header("Title", "12 months", "kerma-1.duckdb", "kap_gycm2 in Gy·cm²")
 
 
 def test_filters_are_the_parameters_of_the_queries() -> None:
@@ -121,7 +121,7 @@ def test_lists_become_text() -> None:
 
 def test_csv_carries_filters_snapshot_and_units() -> None:
     frame = pl.DataFrame({"modality": ["=CT"], "kap_gycm2": [1.5]})
-    text = downloads.csv_bytes(frame, HEAD).decode("utf-8-sig")
+    text = files.csv_bytes(frame, HEAD).decode("utf-8-sig")
     lines = text.splitlines()
     assert lines[:4] == [
         "# Kerma: Title", "# Filters: 12 months", "# Snapshot: kerma-1.duckdb",
@@ -133,7 +133,7 @@ def test_csv_carries_filters_snapshot_and_units() -> None:
 
 def test_xlsx_opens_with_its_header_and_no_formula() -> None:
     frame = pl.DataFrame({"modality": ["=1+1"], "kap_gycm2": [1.5]})
-    book = io.BytesIO(downloads.xlsx_bytes(frame, HEAD))
+    book = io.BytesIO(files.xlsx_bytes(frame, HEAD))
     sheet = pl.read_excel(book, has_header=False)
     assert sheet["column_0"][0] == "Kerma: Title"
     table = pl.read_excel(book, read_options={"header_row": 6})
@@ -151,8 +151,8 @@ def test_charts_are_drawn_without_a_browser() -> None:
             color=charts.modality_colour(frame["modality"]),
         )
     )
-    assert downloads.png_bytes(chart)[:8] == b"\x89PNG\r\n\x1a\n"
-    drawn = downloads.svg_bytes(chart).decode()
+    assert files.png_bytes(chart)[:8] == b"\x89PNG\r\n\x1a\n"
+    drawn = files.svg_bytes(chart).decode()
     assert drawn.startswith("<svg") and charts.MODALITY_COLOURS["CT"] in drawn
     assert "fluoroscopy" not in drawn
 

@@ -12,7 +12,7 @@ from statsmodels.stats.power import TTestIndPower
 from streamlit.testing.v1 import AppTest
 
 from analytics.workbench import OUTCOMES
-from pages.shared import downloads
+from pages.shared import files
 from tests.analytics.test_compare import OVERCLAIMS
 from tests.pages.app import charts, opened, texts
 from tests.pages.test_overview import rows  # noqa: F401
@@ -313,7 +313,7 @@ def test_downloads_say_that_first_records_were_taken(at: AppTest) -> None:
     filters = at.session_state["chosen_filters"]
     assert "first record of each patient" not in filters.words()
     taken = replace(filters, first_of_patient=True)
-    lines = downloads.header("Effects", taken, pl.DataFrame()).lines()
+    lines = files.header("Effects", taken, pl.DataFrame()).lines()
     assert any("first record of each patient" in line for line in lines)
     assert taken.parameters() == filters.parameters()
 
