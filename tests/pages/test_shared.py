@@ -109,8 +109,8 @@ def test_texts_of_a_short_list_are_neutralised_as_any_other() -> None:
 
 
 def test_a_name_with_a_line_end_begins_no_line_of_its_own() -> None:
-    head = downloads.Header("T\r\n=1", "room x\n=cmd|' /C calc'!A0", "s", "u")
-    text = downloads.csv_bytes(pl.DataFrame({"n": [1]}), head).decode("utf-8-sig")
+    head = files.Header("T\r\n=1", "room x\n=cmd|' /C calc'!A0", "s", "u")
+    text = files.csv_bytes(pl.DataFrame({"n": [1]}), head).decode("utf-8-sig")
     assert [line[:1] for line in text.splitlines()] == ["#"] * 5 + ["n", "1"]
 
 
