@@ -145,6 +145,7 @@ def checked(given: Mapping[str, Any], stands: str | None) -> tuple[list[Entry], 
         scale, value = given[name]
         if value.strip():
             offered.append(Entry(scale, value.strip(), given["timepoint"]))
+    timed = {entry.scale for entry in offered}
     if given["satisfaction"]:
         offered.append(Entry("satisfaction", given["satisfaction"]))
     terms = given["complications"].strip()
@@ -153,7 +154,10 @@ def checked(given: Mapping[str, Any], stands: str | None) -> tuple[list[Entry], 
         offered.append(Entry("complications", terms, grade_scale=grades))
     for entry in offered:
         found = judge(entry.scale, entry.timepoint, False, entry.value, entry.grade_scale)
-        wrong += [f"{entry.scale}: {reason}." for reason in found.reasons]
+        if entry.timepoint is None and entry.scale in timed:
+            wrong.append(f"{entry.scale}: choose a time point.")  # the contract speaks of columns
+        else:
+            wrong += [f"{entry.scale}: {reason}." for reason in found.reasons]
         entries.append(entry)
     if not offered:
         wrong.append("Fill in at least one value.")

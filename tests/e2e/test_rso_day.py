@@ -12,6 +12,9 @@ from playwright.sync_api import Browser, Page, expect
 from pages.shared.format import THIN
 from tests.conftest import run_etl
 from tests.e2e.conftest import Server, pick, serve, settled, shot, watched
+from warehouse.access import SYSTEM
+from warehouse.connect import current_snapshot
+from warehouse.queries import run
 
 OVER_5_GY = quote(f"K_a,r ≥ 5{THIN}000 mGy (follow-up)")
 LAST_NIGHT = """\
@@ -152,3 +155,21 @@ def test_a_rule_is_confirmed_and_judges_at_once(ada: Page) -> None:
     ).to_be_visible(timeout=60_000)
     settled(ada, "Outlier rules")
     shot(ada, "rso-5-rules")
+
+
+def test_a_score_without_its_time_point_is_refused_and_with_it_kept(
+    ada: Page, morning: Path
+) -> None:
+    snapshot = current_snapshot(morning / "snapshots")
+    assert snapshot is not None
+    case = run("follow_ups_recent", snapshot, SYSTEM, day=None, most=1)["procedure_id"].item()
+    opened(ada, f"/case?id={case}", f"Case {case}")
+    ada.get_by_text("Enter outcomes", exact=True).click()
+    ada.get_by_label("ODI, %", exact=True).fill("30")
+    enter = ada.get_by_role("button", name="Enter", exact=True)
+    enter.click()
+    expect(ada.get_by_text("Nothing was entered. ODI: choose a time point.")).to_be_visible()
+    choose(ada, "Time point", "1 month")
+    enter.click()
+    expect(ada.get_by_text("1 value kept. The next refresh merges it.")).to_be_visible()
+    expect(ada.get_by_text("Entered in the app: 1")).to_be_visible()
