@@ -108,6 +108,7 @@ def _opened(
 ) -> tuple[duckdb.DuckDBPyConnection, str | None]:
     """Open a file; return the key that fits too."""
     rules, is_there = encryption(), path.exists()
+    config = {"temp_directory": f"{path}.tmp"} | config  # beside the file, as DuckDB has it
     in_clear = not is_encrypted(path) if is_there else rules.key is None
     if in_clear:
         # Who writes may be asked for an encrypted copy.
@@ -118,10 +119,9 @@ def _opened(
             f"{path.name} is encrypted: supply its key (KERMA_ENCRYPTION_KEY_FILE or "
             "KERMA_ENCRYPTION_KEY)"
         )
-    spill: Config = {"temp_directory": f"{path}.tmp"}
     for key in reversed(rules.keys):
         try:
-            return _attached(path, spill | config | rules.config(), read_only, key), key
+            return _attached(path, config | rules.config(), read_only, key), key
         except duckdb.InvalidInputException as error:
             if _WRONG_KEY not in str(error):
                 raise

@@ -226,6 +226,14 @@ def test_readers_and_writers_of_encrypted_files_reach_nothing_else(
                 cur.execute(statement)
 
 
+def test_a_reader_spills_beside_its_file(chosen: Settings) -> None:
+    """What reading takes more memory for than there is lies in the data folder, nowhere else."""
+    load(chosen, 1)
+    with cursor(in_service(chosen)) as cur:
+        (spill,) = cur.sql("select current_setting('temp_directory')").fetchall()
+    assert spill == (f"{in_service(chosen)}.tmp",)
+
+
 def test_what_spills_to_the_disk_is_encrypted_too(
     chosen: Settings, keys: Any, tmp_path: Path
 ) -> None:
