@@ -13,11 +13,11 @@ from pages.shared.page import View
 
 
 def draw_alone(
-    responded: Sequence[bool | None], columns: pl.DataFrame, options: Mapping[str, str], view: View
+    responded: Sequence[bool | None], columns: pl.DataFrame, names: Mapping[str, str], view: View
 ) -> None:
     """Draw who responded beside who did not, for each chosen predictor."""
     found = alone(responded, columns)
-    rows = pl.DataFrame([_row(one, columns, responded, options) for one in found])
+    rows = pl.DataFrame([_row(one, columns, responded, names) for one in found])
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Each predictor alone", anchor=False, width="stretch")
         downloads.offer(
@@ -34,7 +34,7 @@ def _row(
     found: Comparison,
     columns: pl.DataFrame,
     responded: Sequence[bool | None],
-    options: Mapping[str, str],
+    names: Mapping[str, str],
 ) -> dict[str, str]:
     """Return one predictor as a line of the table."""
     name = found.quantity
@@ -43,7 +43,7 @@ def _row(
         line |= _categories(columns[name], responded)
         line["Effect (95 % CI)"] = fmt.DASH if found.p_value is not None else found.sentence
     del line["Outcome"]
-    titled = {"Predictor": options.get(name, name)} | line
+    titled = {"Predictor": names[name]} | line
     return {key[:1].upper() + key[1:] if key != "p" else key: said for key, said in titled.items()}
 
 

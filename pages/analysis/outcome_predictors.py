@@ -36,7 +36,7 @@ def draw(view: View) -> None:
     further: list[str] = []
     if data.may("significance_extra"):
         further = data.query("significance_extra", view.filters)["field"].to_list()
-    options = COLUMNS | {f"extra:{name}": name for name in further}
+    options = COLUMNS | {f"extra:{name}": readable(name) for name in further}
     chosen = address.several("predictors", "Predictors", options, FIRST)
     level = st.slider(
         "Predicted to respond from a probability of", 0.05, 0.95, 0.5, 0.05, key="from_probability"
@@ -62,7 +62,8 @@ def draw(view: View) -> None:
         st.info(f"No model: {found.reason}. Choose other predictors or widen the period.")
         return
     _draw_ratios(found, rows, options)
-    draw_alone(responded, columns, options, view)
+    named = {name: _named(name, options) for name in columns.columns}
+    draw_alone(responded, columns, named, view)
     _draw_accuracy(found)
     _draw_calibration(found, view)
 
@@ -128,7 +129,7 @@ def _draw_ratios(found: Prediction, rows: pl.DataFrame, options: Mapping[str, st
         hide_index=True,
     )
     against = "; ".join(
-        f"{options.get(n, n)} against {fmt.procedure(r) if n == 'procedure' else r}"
+        f"{_named(n, options)} against {fmt.procedure(r) if n == 'procedure' else r}"
         for n, r in found.references.items()
     )
     drawn, n_all = rows.height, int(rows["n_patients"][0])
@@ -155,6 +156,11 @@ def _draw_ratios(found: Prediction, rows: pl.DataFrame, options: Mapping[str, st
         )
 
 
+def readable(column: str) -> str:
+    """Write the name of a further column of the log."""
+    return column.replace("_", " ")
+
+
 def _risks_words(found: StandardisedRisks | NotComputable | None) -> str:
     if not isinstance(found, StandardisedRisks):
         return fmt.DASH
@@ -164,7 +170,7 @@ def _risks_words(found: StandardisedRisks | NotComputable | None) -> str:
 def _named(name: str, options: Mapping[str, str]) -> str:
     """Name a coefficient as the choice does: a category by its column and its level."""
     column, _, level = name.partition(": ")
-    known = options.get(column, column)
+    known = options.get(column, readable(column))
     shown = fmt.procedure(level) if column == "procedure" else level
     return f"{known}: {shown}" if level else known[:1].upper() + known[1:]
 

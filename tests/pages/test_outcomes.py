@@ -125,7 +125,7 @@ def test_oedema_predicts_response_as_planted() -> None:
     assert not at.exception
     ratios = next(t for t in tables(at) if "Odds ratio (95 % CI)" in t.columns)
     name, ratio, _, risks = ratios.row(0)
-    assert "isthmic_oedema_reader_1: no" in name.casefold()
+    assert "isthmic oedema reader 1: no" in name.casefold()
     assert float(ratio.split(" ")[0]) < 0.7, "against those with oedema"
     without, with_oedema = (float(share.removesuffix("\u202f%")) for share in risks.split(", "))
     assert without < with_oedema
