@@ -197,6 +197,34 @@ def test_a_day_with_an_unstamped_case_has_no_known_use(day_of) -> None:
     assert isinstance(use.cases_a_day, Estimate) and use.cases_a_day.value == 4
 
 
+def test_a_case_over_midnight_counts_to_midnight_and_is_no_gap_of_the_next_day(day_of) -> None:
+    """In 23:30, out 0:20 of the next day; block 8:00 to 24:00: 30 of 960 minutes in use.
+
+    The stay is 50 min. Planned 23:20, so 10 min late: the only and first case of its day. Its
+    room-out lies beyond the shift, so it takes part in no time.
+    """
+    night = (1400, 1390, 1410, 1415, 1450, 1460, "completed")
+    path = day_of(night)
+    days = run("rooms_days", path, SYSTEM, **(BLOCK | {"block_to": 1440}))
+    (use,), (first,) = utilisation(days, 960), first_cases(days, 5)
+    assert isinstance(use.raw, Estimate) and use.raw.value == pytest.approx(30 / 960)
+    assert isinstance(first.median, Estimate) and first.median.value == 10
+    assert run("rooms_stays", path, SYSTEM).rows() == [(50, 1)]
+    assert days.filter(pl.col("measure").is_in(["turnover", "gap left out"])).is_empty()
+    hours = dict(occupancy(run("rooms_occupancy", path, SYSTEM)).select("hour", "share").rows())
+    assert hours == {23: pytest.approx(0.5)}
+    steps = run("times_steps", path, SYSTEM, group_by="room", **SHIFT)
+    assert {p.rule: p.n for p in problems(steps)}["problem: shift"] == 1
+    assert all(s.n == 0 for s in describe_steps(steps))
+
+
+@pytest.mark.parametrize(("grace", "on_time"), [(0, 0), (4, 1), (5, 1), (15, 1), (3, 0)])
+def test_grace_takes_its_last_minute_in(day_of, grace: int, on_time: int) -> None:
+    """The first of the five is in the room 4 min after its plan."""
+    (found,) = first_cases(run("rooms_days", day_of(*FIVE), SYSTEM, **BLOCK), grace)
+    assert isinstance(found.share, Estimate) and found.share.value == on_time
+
+
 def test_no_interval_of_use_or_cases_falls_below_zero(day_of) -> None:
     """Room-days of 20 and 200 of 480 minutes, one and three cases: t falls below 0."""
     short = (480, 470, 480, 485, 495, 500, "completed")
