@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from analytics.dose import size_band
 from analytics.outliers import MIN_CASES, rules_from
 from etl import demo
-from pages.dose import outlier_list
+from pages.dose import case_chart, outlier_list
 from pages.dose.case_chart import reference_of
 from pages.dose.measures import MEASURES
 from pages.dose.outlier_list import Choice
@@ -149,6 +149,17 @@ def test_a_chosen_row_shows_the_case_among_its_own_kind() -> None:
     assert "far out of own kind" in texts(at)
     specs = [json.dumps(chart).split('"') for chart in charts(at)]
     assert any({"This case", "Limit"} <= set(spec) for spec in specs)
+
+
+def test_a_single_case_of_its_kind_has_no_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    alone = pl.DataFrame({"n_all": [1], "median": [469.0], "p95": [469.0]})
+    monkeypatch.setattr(case_chart, "_own_kind", lambda _row, _name: (alone, None))
+    monkeypatch.setattr(case_chart.st, "info", said.append)
+    row = {"procedure_code": None, "procedure_name": "Cardiac", "modality": "fluoroscopy"}
+    case_chart.distribution_chart(row, "kap_gycm2", 469.0, None)
+    kind = "Cardiac, fluoroscopy, all sizes"
+    assert said == [f"A single case of this kind has KAP in these months: {kind}."]
 
 
 def test_a_case_stands_beside_the_level_of_its_procedure_and_a_child_beside_none() -> None:
