@@ -121,6 +121,16 @@ def _order(found: Found) -> tuple[datetime, str, str]:
     return found.source.source_at, found.source.sha256, found.name
 
 
+_LEAVES = "is a link that leaves the inbox: put the file itself here"
+_LOOP = "is a link that leads back to itself: remove it"
+_NO_FILE = "is neither a file nor a folder: remove it"
+
+
+def _closed(error: OSError) -> str:
+    """Say why something cannot be read, and what to do."""
+    return f"cannot be read ({error.strerror or error}): set its permissions right, or remove it"
+
+
 def _walk(root: Path, inbox: Path) -> Iterator[tuple[Path, str] | Found]:
     """Yield the regular files under a path with the name that messages use for them."""
     name = _name(root, inbox)
@@ -129,7 +139,7 @@ def _walk(root: Path, inbox: Path) -> Iterator[tuple[Path, str] | Found]:
         if stat.S_ISLNK(info.st_mode):
             target = root.resolve(strict=True)
             if not target.is_relative_to(inbox.resolve()):
-                yield Found(root, name, "unreadable", message="link that leaves the inbox")
+                yield Found(root, name, "unreadable", message=_LEAVES)
                 return
             if target.is_dir():
                 return  # the folder itself is read where it lies
@@ -143,12 +153,11 @@ def _walk(root: Path, inbox: Path) -> Iterator[tuple[Path, str] | Found]:
         elif stat.S_ISREG(info.st_mode):
             yield root, name
         else:
-            yield Found(root, name, "unreadable", message="neither a file nor a folder")
+            yield Found(root, name, "unreadable", message=_NO_FILE)
     except RuntimeError:  # so Python below 3.13 calls links that lead to one another
-        yield Found(root, name, "unreadable", message="link that leads back to itself")
+        yield Found(root, name, "unreadable", message=_LOOP)
     except OSError as error:
-        reason = error.strerror or str(error)
-        yield Found(root, name, "unreadable", message=f"cannot be read: {reason}")
+        yield Found(root, name, "unreadable", message=_closed(error))
 
 
 def _ignored(name: str) -> bool:
@@ -209,7 +218,7 @@ def _look(
     except FileNotFoundError:
         return Found(path, name, "busy", message="was taken away while it was read")
     except OSError as error:
-        return Found(path, name, "unreadable", message=f"cannot be read: {error.strerror or error}")
+        return Found(path, name, "unreadable", message=_closed(error))
     source = SourceFile(
         path=path,
         name=name,

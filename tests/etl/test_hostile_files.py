@@ -186,7 +186,7 @@ def test_what_is_no_file_is_not_waited_for(chosen: Settings) -> None:
     (chosen.inbox / "zero.csv").symlink_to("/dev/zero")
     told = said(chosen)
     assert told.keys() == {"pipe.csv", "one.csv", "two.csv", "zero.csv"}
-    assert told["pipe.csv"] == "neither a file nor a folder"
+    assert told["pipe.csv"] == "is neither a file nor a folder: remove it"
     assert "leads back to itself" in told["one.csv"] or "symbolic links" in told["one.csv"]
 
 

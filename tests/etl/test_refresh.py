@@ -135,6 +135,8 @@ def test_a_file_that_is_refused_does_not_hold_up_the_others(data: Path) -> None:
     (data / "inbox" / "folder.csv").mkdir()
     drop(data, "folder.csv/inside.csv", PARTLY)
     os.mkfifo(data / "inbox" / "pipe.csv")
+    (data / "inbox" / "dead.csv").symlink_to("nowhere")
+    (data / "inbox" / "out.csv").symlink_to(ROOT / "README.md")
     code, said = etl("refresh")
     assert code == 1
     status = {file["path"]: file["status"] for file in said["files"]}
@@ -144,7 +146,13 @@ def test_a_file_that_is_refused_does_not_hold_up_the_others(data: Path) -> None:
         "foreign.csv": "refused",
         "folder.csv/inside.csv": "partly",
         "pipe.csv": "unreadable",
+        "dead.csv": "unreadable",
+        "out.csv": "unreadable",
     }
+    told = {file["path"]: file.get("message") for file in said["files"]}
+    assert told["pipe.csv"] == "is neither a file nor a folder: remove it"
+    assert told["out.csv"] == "is a link that leaves the inbox: put the file itself here"
+    assert "set its permissions right, or remove it" in told["dead.csv"]
     assert ask(data, "select count(*) from rejected_row where line is null") == [(2,)]
 
 
