@@ -144,9 +144,12 @@ def test_a_kill_while_files_are_encrypted(
     fill(data)
     finish(start(data))
     request.getfixturevalue("encrypted")
-    for kill_at in (5, 7, 9, 11):
+    amid = 0
+    for kill_at in (13, 17, 20, 23):
         start(data, kill_at).communicate(timeout=120)
         assert state(data) == undisturbed[0], kill_at
+        amid += any((data / "snapshots").glob(".work-encrypt-*"))
+    assert amid >= 2, "killed before or after it, never amid it"
     code, said, err = finish(start(data))
     assert code == 0, err
     assert state(data) == undisturbed[0] and "failure" not in said
