@@ -31,6 +31,7 @@ from warehouse.reviews import (
     same_person,
 )
 from warehouse.settings import Settings
+from warehouse.skin_doses import estimated
 
 WRITTEN = ReviewForm(
     data_check="confirmed",
@@ -310,6 +311,19 @@ def test_a_database_that_is_not_there_is_named_without_its_password(tmp_path: Pa
     with pytest.raises(ReviewsUnreachableError, match=r"127\.0\.0\.1:1/reviews") as error:
         review_store.engine(Settings(data_dir=tmp_path, reviews_url=url))
     assert "secret" not in str(error.value)
+
+
+def test_the_latest_peak_skin_dose_that_a_review_states_is_the_cases(store: Settings) -> None:
+    judged(store, found("A1", "A2"))
+    assert estimated(store).is_empty()
+    (review,) = reviews_of(store, key("A1"), SYSTEM)
+    for skin_mgy in (2100.0, 3300.0):
+        said = {"peak_skin_dose_mgy": skin_mgy, "peak_skin_dose_method": "film"}
+        review = act(store, review, "save", rso("Ada"), WRITTEN.model_copy(update=said))
+    row = estimated(store).row(0, named=True)
+    assert (row["case_key"], row["peak_skin_dose_mgy"]) == (key("A1"), 3300.0)
+    act(store, review, "save", rso("Ada"), WRITTEN)
+    assert estimated(store).is_empty()
 
 
 def test_keys_keep_cases_without_accession_apart() -> None:
