@@ -12,7 +12,9 @@ ICON = navigation.ROOT / "deploy" / "icon.png"
 #: take the colour of the text around them.
 STYLE = """<style>
 [data-testid="stButtonGroup"] button[data-selected="true"],
-[data-testid="stButtonGroup"] button[data-selected="true"] * {color: inherit !important}
+[data-testid="stButtonGroup"] button[data-selected="true"] *,
+[data-testid="stPopover"] button[aria-expanded="true"],
+[data-testid="stPopover"] button[aria-expanded="true"] * {color: inherit !important}
 </style>"""
 
 st.set_page_config("Kerma", page_icon=str(ICON), layout="wide")
