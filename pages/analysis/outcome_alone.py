@@ -19,7 +19,7 @@ def draw_alone(
     found = alone(responded, columns)
     rows = pl.DataFrame([_row(one, columns, responded, names) for one in found])
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Each predictor alone", anchor=False, width="stretch")
+        st.header("Each predictor alone", anchor=False, width="stretch")
         downloads.offer(
             rows, key="alone", title="Each predictor alone", filters=view.filters, words=rows
         )
