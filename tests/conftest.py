@@ -17,8 +17,16 @@ hypothesis.settings.register_profile("soak", deadline=None)
 hypothesis.settings.load_profile(os.environ.get("KERMA_HYPOTHESIS", "suite"))
 
 ROOT = Path(__file__).resolve().parents[1]
+#: The programme that runs the tests; pages under test take its name.
+MAIN = sys.modules["__main__"]
 DEMO_ROWS = 4_000
 DEMO_END = date(2026, 11, 20)
+
+
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a test the programme back whose name a page took: new processes would run the page."""
+    monkeypatch.setitem(sys.modules, "__main__", MAIN)
 
 
 def run_etl(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -28,7 +29,8 @@ def asked(app: ASGIApp, path: str, **headers: str) -> tuple[int, dict[str, str],
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(serve.SecurityHeaders(app)(scope, receive, send))
+    with ThreadPoolExecutor(1) as pool:  # a browser of another test may hold this thread's loop
+        pool.submit(asyncio.run, serve.SecurityHeaders(app)(scope, receive, send)).result()
     head = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], head, b"".join(part["body"] for part in sent[1:]).decode()
 
