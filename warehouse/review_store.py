@@ -1,5 +1,7 @@
 """The database of the reviews: opened, brought up to date, read and written."""
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,6 +28,8 @@ from warehouse.review_tables import (
 from warehouse.settings import Settings
 
 FILE = "reviews.db"
+#: How long one waits for another who writes.
+WAIT_SECONDS = 30
 #: Number that all processes agree on while one of them makes or changes the tables.
 MIGRATION_LOCK = 7_430_118
 #: Execution option of connections that only read.
@@ -113,7 +117,7 @@ def _engine(url: str) -> sa.Engine:
     target = make_url(url)
     if target.get_backend_name() == "sqlite" and target.database:
         Path(target.database).parent.mkdir(parents=True, exist_ok=True)
-        made = sa.create_engine(target, connect_args={"timeout": 30})
+        made = sa.create_engine(target, connect_args={"timeout": WAIT_SECONDS})
         event.listen(made, "connect", _sqlite_settings)
         event.listen(made, "begin", _sqlite_begin)
     else:
@@ -131,15 +135,24 @@ def _engine(url: str) -> sa.Engine:
     return made
 
 
-_PRAGMAS = ("pragma journal_mode=wal", "pragma synchronous=full", "pragma foreign_keys=on")
-
-
-def _sqlite_settings(connection: Any, _record: object) -> None:
+def _sqlite_settings(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # transactions begin as _sqlite_begin says, not by the driver
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(pragma)
-    cursor.close()
+    _write_ahead(connection)
+    connection.execute("pragma synchronous=full")
+    connection.execute("pragma foreign_keys=on")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead mode; for others who do it at the same time SQLite does not wait."""
+    until = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("pragma journal_mode=wal")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
 
 
 def _sqlite_begin(con: sa.Connection) -> None:

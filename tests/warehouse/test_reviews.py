@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,20 @@ def test_judging_at_the_same_moment_enters_each_alert_once(store: Settings) -> N
         thread.join()
     assert sorted(entered) == [0, 0, 0, 50]
     assert cases_page(store, Asked(scope=SYSTEM), 0, 1)[1] == 50
+
+
+def test_whoever_opens_new_reviews_at_the_same_moment_gets_in(tmp_path: Path) -> None:
+    """SQLite refuses at once, and does not wait, while another switches a new file's mode."""
+    for number in range(40):
+        store, ready = Settings(data_dir=tmp_path / str(number)), threading.Barrier(6)
+
+        def seen(store: Settings = store, ready: threading.Barrier = ready) -> bool:
+            ready.wait()
+            return unjudged(store, [], "x") != set()
+
+        with ThreadPoolExecutor(6) as pool:
+            opened = [pool.submit(seen) for _ in range(6)]
+        assert not any(one.result() for one in opened)
 
 
 def test_a_further_rule_joins_the_open_round_and_calls_back_a_sign_off(store: Settings) -> None:
