@@ -6,14 +6,7 @@ with
 -- include: counted_cases
 ,
 
-measured as (
-    select
-        case_group, kind, performed_on,
--- include: ruled_quantity
-        as value
-    from counted
-    where status = 'completed' and procedure_code is not null
-)
+-- include: ruled_values
 
 select *
 from measured
